@@ -1,0 +1,1 @@
+"""Ground floor: what all rooms share. Imports nothing of ours."""

@@ -1,0 +1,66 @@
+"""Files written whole or not at all, read row by row, and fingerprints of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from tutelage.core.errors import ArtifactError
+
+ID_LENGTH = 12
+Row = TypeVar("Row", bound=BaseModel)
+
+
+def short_hash(*parts: str) -> str:
+    """The first 12 hex digits of the SHA-256 of the parts, each preceded by its length so that no two joins collide."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        digest.update(f"{len(data)}:".encode())
+        digest.update(data)
+    return digest.hexdigest()[:ID_LENGTH]
+
+
+def file_sha256(path: Path) -> str:
+    """Hex SHA-256 of the file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_whole(path: Path, data: str | bytes) -> None:
+    """Write a file beside its place, flush it to the disk, then rename it in: a kill leaves the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with beside.open("wb") as file:
+        file.write(data.encode("utf-8") if isinstance(data, str) else data)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def write_rows(path: Path, rows: Iterable[BaseModel]) -> int:
+    """Write rows as JSON lines, whole or not at all. Gives how many there were."""
+    lines = [json.dumps(row.model_dump(), ensure_ascii=False, sort_keys=True) for row in rows]
+    write_whole(path, "".join(line + "\n" for line in lines))
+    return len(lines)
+
+
+def read_rows(path: Path, kind: type[Row]) -> Iterator[Row]:
+    """Rows of a JSON-lines file. Raises ArtifactError with file, line and field for a row of another shape."""
+    if not path.exists():
+        raise ArtifactError(f"{path}: there is no such file; expected {kind.__name__} rows. Run `tutelage make` to make it.")
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield kind.model_validate_json(line)
+            except ValidationError as error:
+                first = error.errors()[0]
+                place = ".".join(map(str, first["loc"])) or "the line"
+                raise ArtifactError(f"{path}:{number}: {place}: {first['msg']}; expected a {kind.__name__}. "
+                                    "Delete this artifact's folder and run `tutelage make` again.") from None

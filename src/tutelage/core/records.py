@@ -1,0 +1,151 @@
+"""Rows that cross a room border."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Language = Literal["en", "zh"]
+Role = Literal["system", "user", "assistant"]
+Part = Literal["train", "validation", "held_out"]
+Verdict = Literal["better", "worse", "not enough evidence"]
+
+
+class Record(BaseModel):
+    """A row: frozen, checked, equal by value."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Document(Record):
+    """One source text after reading.
+
+    `id` is the first 12 hex digits of the SHA-256 of name and text; `source_sha256` is that of the file's bytes.
+    """
+
+    id: str
+    name: str
+    source: str
+    source_sha256: str
+    title: str
+    language: str
+    text: str
+    metadata: dict[str, str] = {}
+
+
+class Message(Record):
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+class Example(Record):
+    """One supervised row: the last message is the assistant's and is the text to learn.
+
+    `start` and `end` are character offsets of the clause in the cleaned document (0 and 0 for an approved review).
+    `family` names the near-duplicate family; a family is never spread over two parts.
+    """
+
+    id: str
+    messages: tuple[Message, ...]
+    clause_type: str
+    keywords: tuple[str, ...]
+    language: Language
+    heading: str
+    document_id: str
+    source: str
+    start: int
+    end: int
+    family: str
+    part: Part
+    origin: Literal["document", "review"] = "document"
+
+    @property
+    def text(self) -> str:
+        """The clause itself: the content of the last message."""
+        return self.messages[-1].content
+
+    @property
+    def prompt(self) -> tuple[Message, ...]:
+        """Everything before the reply."""
+        return self.messages[:-1]
+
+
+class LibraryClause(Record):
+    """A clause of the library, with where it came from and under what licence."""
+
+    id: str
+    clause_type: str
+    language: Language
+    title: str
+    text: str
+    source: str
+    licence: str
+
+
+class ApprovedRow(Record):
+    """A draft that a second person approved: a line of `reviews/<id>/rows.jsonl`, and the next training row.
+
+    `draft` is what the model wrote, `text` what the two people agreed on.
+    """
+
+    id: str
+    clause_type: str
+    keywords: tuple[str, ...]
+    language: Language
+    draft: str
+    text: str
+    author: str
+    approver: str
+    approved_at: str
+    model: str
+
+
+class TokenScore(Record):
+    """Natural-log probability that the model gave to one token, given all tokens before it."""
+
+    token_id: int
+    logprob: float
+
+
+class Sampling(Record):
+    """How to decode. A temperature of 0 is greedy; `repetition_penalty` 1.0 is none."""
+
+    max_tokens: int = 256
+    temperature: float = 0.0
+    top_p: float = 1.0
+    repetition_penalty: float = 1.0
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+
+
+class Answer(Record):
+    """One reply of an engine. `finish_reason` is "stop" when the model ended its turn, "length" when the limit did."""
+
+    text: str
+    token_ids: tuple[int, ...]
+    prompt_tokens: int
+    finish_reason: Literal["stop", "length"]
+    model: str
+
+
+class Score(Record):
+    """One metric of one candidate with its 95 % interval, and the paired difference to `versus`.
+
+    `low` and `high` bound `value`; `difference` is value minus the value of `versus` over the same rows.
+    A field is None where it does not apply. `n` counts rows.
+    """
+
+    candidate: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    n: int
+    versus: str | None = None
+    difference: float | None = None
+    difference_low: float | None = None
+    difference_high: float | None = None
+    verdict: Verdict | None = None
