@@ -40,10 +40,10 @@ class Engine(Tokenizer, Protocol):
     name: str
     context_length: int
 
-    def generate(self, prompt_ids: Sequence[int], sampling: Sampling, *, end_ids: Sequence[int]) -> Answer:
-        """One reply; it ends before the first of `end_ids` or of `sampling.stop`.
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, end_ids: Sequence[int]) -> list[Answer]:
+        """One reply to each prompt, in order; a reply ends before the first of `end_ids` or of `sampling.stop`.
 
-        Raises ContextTooLong if prompt and `sampling.max_tokens` do not fit; nothing is cut.
+        Raises ContextTooLong if a prompt and `sampling.max_tokens` do not fit; nothing is cut.
         """
         ...
 

@@ -149,3 +149,37 @@ class Score(Record):
     difference_low: float | None = None
     difference_high: float | None = None
     verdict: Verdict | None = None
+
+
+class GateDecision(Record):
+    """Whether a copy may be served, and the paired evidence for it.
+
+    `difference` is candidate minus base on `metric` (bits per byte: lower is better) over the same `n` rows, with its
+    95 % interval. `next_key` names the text of the message catalogue that says what to do next; `facts` fill it.
+    """
+
+    is_open: bool
+    verdict: Verdict
+    candidate: str
+    versus: str
+    metric: str
+    n: int
+    difference: float
+    low: float
+    high: float
+    next_key: str
+    facts: dict[str, str | int | float] = {}
+
+
+class Deployment(Record):
+    """A copy that passed its gate: what the endpoint serves. `gguf` is relative to the work folder."""
+
+    name: str
+    gguf: str
+    gguf_sha256: str
+    chat_format_hash: str
+    base: str
+    model_id: str
+    scores_id: str
+    gate: GateDecision
+    permissions: tuple[str, ...]
