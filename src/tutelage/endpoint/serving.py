@@ -1,0 +1,127 @@
+"""The door: which model answers now, switched without a pause when a tuned model passes its gate."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tutelage.core.chat import ChatFormat
+from tutelage.core.engine import Engine
+from tutelage.core.errors import ArtifactError, GateClosed
+from tutelage.core.files import file_sha256
+from tutelage.core.records import Deployment, GateDecision
+from tutelage.core.store import Store
+from tutelage.endpoint.make import read_gate
+
+OpenEngine = Callable[[Path, str], Engine]
+
+
+@dataclass
+class Served:
+    """A model that answers. `deployment` is its evidence; None for the ungated base, which only the drafting page shows."""
+
+    name: str
+    engine: Engine
+    chat_format: ChatFormat
+    deployment: Deployment | None = None
+    users: int = field(default=0, repr=False)
+    is_retired: bool = field(default=False, repr=False)
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether it passed its gate."""
+        return self.deployment is not None and self.deployment.gate.is_open
+
+
+def check_deployment(deployment: Deployment, work: Path, chat_format: ChatFormat) -> Path:
+    """The copy's path, after checks. What is served must be what was scored.
+
+    Raises GateClosed for a closed gate; ArtifactError for another file or another chat format than the scored ones.
+    """
+    if not deployment.gate.is_open:
+        raise GateClosed(f"{deployment.name}: its gate is closed ({deployment.gate.verdict}); an ungated model is never served. "
+                         "Run `tutelage show scores` to see why.")
+    path = work / deployment.gguf
+    if not path.exists() or file_sha256(path) != deployment.gguf_sha256:
+        raise ArtifactError(f"{path}: is not the file that passed the gate (SHA-256 differs or it is gone). Run `tutelage make` again.")
+    if chat_format.hash != deployment.chat_format_hash:
+        raise ArtifactError(f"{deployment.name}: was scored with chat format {deployment.chat_format_hash}, but this version renders "
+                            f"{chat_format.hash}. Run `tutelage make` to score it again.")
+    return path
+
+
+class Door:
+    """Holds the base for drafting from the start, and the newest deployment as soon as there is one. Safe with threads."""
+
+    def __init__(self, work: Path, *, chat_format: ChatFormat, open_engine: OpenEngine, base: Served | None) -> None:
+        self._store = Store(work)
+        self._chat_format = chat_format
+        self._open_engine = open_engine
+        self._base = base
+        self._served: Served | None = None
+        self._served_id = ""
+        self._lock = threading.Lock()
+        self._refreshing = threading.Lock()
+
+    def served(self) -> Served | None:
+        """The model that passed its gate, or None."""
+        with self._lock:
+            return self._served
+
+    def drafter(self) -> Served | None:
+        """The model for the drafting page: the one that passed, else the base, marked as not gated."""
+        with self._lock:
+            return self._served or self._base
+
+    def gate(self) -> GateDecision | None:
+        """The newest decision, open or closed; None before the first scores."""
+        scores = self._store.latest("scores")
+        return read_gate(scores) if scores else None
+
+    @contextmanager
+    def use(self, served: Served) -> Iterator[Engine]:
+        """Its engine, held open until the block ends even if the door switches meanwhile."""
+        with self._lock:
+            served.users += 1
+        try:
+            yield served.engine
+        finally:
+            with self._lock:
+                served.users -= 1
+                is_last = served.is_retired and served.users == 0
+            if is_last:
+                served.engine.close()
+
+    def refresh(self) -> bool:
+        """Load and switch to the newest deployment if it is another one. True when the door switched."""
+        with self._refreshing:
+            newest = self._store.latest("endpoint")
+            if newest is None or newest.id == self._served_id:
+                return False
+            deployment = Deployment.model_validate_json(newest.file("deployment.json").read_text("utf-8"))
+            path = check_deployment(deployment, self._store.work, self._chat_format)
+            served = Served(deployment.name, self._open_engine(path, deployment.name), self._chat_format, deployment)
+            with self._lock:
+                former, self._served, self._served_id = self._served or self._base, served, newest.id
+                self._base = None
+            self._retire(former)
+            return True
+
+    def close(self) -> None:
+        """Retire all models; each closes when its last user is gone."""
+        with self._lock:
+            models, self._served, self._base = [self._served, self._base], None, None
+        for served in models:
+            self._retire(served)
+
+    def _retire(self, served: Served | None) -> None:
+        if served is None:
+            return
+        with self._lock:
+            served.is_retired = True
+            is_free = served.users == 0
+        if is_free:
+            served.engine.close()

@@ -1,0 +1,18 @@
+"""What may be asked of the endpoint."""
+
+from pydantic import Field
+
+from tutelage.core.settings import Settings
+
+
+class EndpointSettings(Settings):
+    """How the model that passed its gate is served."""
+
+    name: str = Field(default="tutelage-draft", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    """Name of the model for clients (the `model` field of a request). Letters, digits, dot, dash, underscore."""
+    context_length: int = Field(default=2048, ge=256, le=131072)
+    """Tokens of prompt and reply together; a request that does not fit is refused, never cut."""
+    parallel: int = Field(default=2, ge=1, le=64)
+    """Requests answered at the same time; each has its own share of memory for its context."""
+    threads: int | None = Field(default=None, ge=1, le=256)
+    """Processor threads of the engine; left out: all cores but one, at least one."""
