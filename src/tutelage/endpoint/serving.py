@@ -10,13 +10,14 @@ from pathlib import Path
 
 from tutelage.core.chat import ChatFormat
 from tutelage.core.engine import Engine
-from tutelage.core.errors import ArtifactError, GateClosed
+from tutelage.core.errors import ArtifactError, GateClosed, ServiceUnavailable
 from tutelage.core.files import file_sha256
 from tutelage.core.records import Deployment, GateDecision
-from tutelage.core.store import Store
+from tutelage.core.store import Artifact
 from tutelage.endpoint.make import read_gate
 
 OpenEngine = Callable[[Path, str], Engine]
+FindArtifact = Callable[[str], Artifact | None]
 
 
 @dataclass
@@ -54,17 +55,26 @@ def check_deployment(deployment: Deployment, work: Path, chat_format: ChatFormat
 
 
 class Door:
-    """Holds the base for drafting from the start, and the newest deployment as soon as there is one. Safe with threads."""
+    """Holds the base for drafting from the start, and the newest deployment as soon as there is one. Safe with threads.
 
-    def __init__(self, work: Path, *, chat_format: ChatFormat, open_engine: OpenEngine, base: Served | None) -> None:
-        self._store = Store(work)
+    `find` gives the newest finished artifact of a stage for the recipe that is served.
+    """
+
+    def __init__(self, work: Path, *, find: FindArtifact, chat_format: ChatFormat, open_engine: OpenEngine) -> None:
+        self._work = work
+        self._find = find
         self._chat_format = chat_format
         self._open_engine = open_engine
-        self._base = base
+        self._base: Served | None = None
         self._served: Served | None = None
         self._served_id = ""
         self._lock = threading.Lock()
         self._refreshing = threading.Lock()
+
+    def set_base(self, base: Served) -> None:
+        """Let the base draft until a tuned model has passed."""
+        with self._lock:
+            self._base = base
 
     def served(self) -> Served | None:
         """The model that passed its gate, or None."""
@@ -78,13 +88,18 @@ class Door:
 
     def gate(self) -> GateDecision | None:
         """The newest decision, open or closed; None before the first scores."""
-        scores = self._store.latest("scores")
+        scores = self._find("scores")
         return read_gate(scores) if scores else None
 
     @contextmanager
     def use(self, served: Served) -> Iterator[Engine]:
-        """Its engine, held open until the block ends even if the door switches meanwhile."""
+        """Its engine, held open until the block ends even if the door switches meanwhile.
+
+        Raises ServiceUnavailable if it was switched away before the block began; asking the door again gives its successor.
+        """
         with self._lock:
+            if served.is_retired:
+                raise ServiceUnavailable(f"{served.name}: was replaced by a newer model a moment ago. Send the request again.")
             served.users += 1
         try:
             yield served.engine
@@ -98,11 +113,11 @@ class Door:
     def refresh(self) -> bool:
         """Load and switch to the newest deployment if it is another one. True when the door switched."""
         with self._refreshing:
-            newest = self._store.latest("endpoint")
+            newest = self._find("endpoint")
             if newest is None or newest.id == self._served_id:
                 return False
             deployment = Deployment.model_validate_json(newest.file("deployment.json").read_text("utf-8"))
-            path = check_deployment(deployment, self._store.work, self._chat_format)
+            path = check_deployment(deployment, self._work, self._chat_format)
             served = Served(deployment.name, self._open_engine(path, deployment.name), self._chat_format, deployment)
             with self._lock:
                 former, self._served, self._served_id = self._served or self._base, served, newest.id

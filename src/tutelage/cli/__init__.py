@@ -1,0 +1,1 @@
+"""The command line: check, plan, make, show, serve."""

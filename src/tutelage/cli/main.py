@@ -1,0 +1,104 @@
+"""The commands and their options. Each loads only what it needs, so that --help answers at once."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tutelage import __version__
+
+app = typer.Typer(name="tutelage", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+                  help="Your documents become a private language model, served only when it passed its scores.",
+                  epilog="Exit codes: 0 done, 1 our fault, 2 your recipe or input, 3 gate closed, 4 a service did not answer, "
+                         "5 paused (the same command goes on).")
+
+
+class Tongue(StrEnum):
+    """Language of messages."""
+
+    en = "en"
+    zh = "zh"
+
+
+RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe: a YAML file such as recipes/demo.yaml.")]
+Work = Annotated[Path, typer.Option("--work", metavar="DIR", help="Folder for artifacts, runs and the desk.")]
+Language = Annotated[Tongue | None, typer.Option("--language", help="Language of messages; left out: the recipe's.")]
+Changes = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as training.rank=8. May be repeated.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object per line on stdout.")]
+DEFAULT_WORK = Path("work")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"tutelage {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def tutelage(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
+    """Your documents become a private language model, served only when it passed its scores."""
+
+
+@app.command()
+def check(recipe: RecipePath, changes: Changes = None) -> None:
+    """Find all mistakes of a recipe at once, by line."""
+    from tutelage.cli.making import run_check
+
+    run_check(recipe, changes or [])
+
+
+@app.command()
+def plan(recipe: RecipePath, until: Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Last stage.")] = None,
+         changes: Changes = None, work: Work = DEFAULT_WORK, language: Language = None, json: Json = False) -> None:
+    """Tell what `make` would do, and roughly how long it takes."""
+    from tutelage.cli.making import run_plan
+
+    run_plan(recipe, changes or [], until=until, work=work, language=language, as_json=json)
+
+
+@app.command()
+def make(recipe: RecipePath, until: Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Last stage.")] = None,
+         changes: Changes = None, work: Work = DEFAULT_WORK, language: Language = None) -> None:
+    """Make everything that is not up to date. Exit code 3 when the gate is closed."""
+    from tutelage.cli.making import run_make
+
+    run_make(recipe, changes or [], until=until, work=work, language=language)
+
+
+@app.command()
+def show(what: Annotated[str | None, typer.Argument(metavar="[STAGE|ID|row|batch]", help="A stage, an artifact's id, `row ID` or `batch`.")] = None,
+         row: Annotated[str | None, typer.Argument(metavar="[ID]", help="With `row`: the row whose life is told.")] = None,
+         work: Work = DEFAULT_WORK, language: Language = None, json: Json = False) -> None:
+    """Show what was made: all artifacts, one stage, the scores, or a row's life from document to run."""
+    from tutelage.cli.show import run_show
+
+    run_show(what, row, work=work, language=language, as_json=json)
+
+
+@app.command()
+def serve(recipe: RecipePath, port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1.")] = 8765,
+          making: Annotated[bool, typer.Option("--make", help="Also run `make`; the page shows it live and switches to the model that passes.")] = False,
+          demo_users: Annotated[bool, typer.Option("--demo-users", help="Create two sign-ins (drafter, reviewer) and an API key, and print them.")] = False,
+          changes: Changes = None, work: Work = DEFAULT_WORK, language: Language = None) -> None:
+    """Serve the drafting page, the reviews and the API on 127.0.0.1."""
+    from tutelage.cli.serving import run_serve
+
+    run_serve(recipe, changes or [], port=port, with_make=making, demo_users=demo_users, work=work, language=language)
+
+
+def main() -> None:
+    """Entry point of the `tutelage` command."""
+    from tutelage.core.errors import TutelageError
+
+    try:
+        app()
+    except TutelageError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; the same command goes on where it stopped\n")
+        sys.exit(5)

@@ -1,0 +1,63 @@
+"""check, plan and make."""
+
+from __future__ import annotations
+
+import json
+import signal
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+
+from tutelage.cli.terminal import Terminal, clock, tell_result
+from tutelage.core.errors import Paused
+from tutelage.core.language import text
+from tutelage.pipeline.recipe import load_recipe
+
+
+def run_check(recipe: Path, changes: list[str]) -> None:
+    """Print that the recipe is right, or raise RecipeError with all its mistakes."""
+    from tutelage.pipeline.checks import check
+
+    loaded = load_recipe(recipe, changes=changes)
+    check(loaded)
+    tell_result(text("run.recipe_right", loaded.recipe.language, recipe=recipe))
+
+
+def run_plan(recipe: Path, changes: list[str], *, until: str | None, work: Path, language: str | None, as_json: bool) -> None:
+    """Print each stage with its id and rough time."""
+    from tutelage.pipeline.checks import check
+    from tutelage.pipeline.conduct import plan
+
+    loaded = load_recipe(recipe, changes=changes)
+    check(loaded)
+    tongue = language or loaded.recipe.language
+    planned = plan(loaded, work, until=until)
+    for row in planned:
+        if as_json:
+            tell_result(json.dumps(asdict(row)))
+        else:
+            key = "run.plan_made" if row.is_made else "run.plan_line"
+            tell_result(text(key, tongue, stage=f"{row.stage:<10}", id=row.id, time=clock(row.rough_seconds)))
+    if not as_json:
+        tell_result(text("run.plan_total", tongue, time=clock(sum(row.rough_seconds for row in planned))))
+
+
+def run_make(recipe: Path, changes: list[str], *, until: str | None, work: Path, language: str | None) -> None:
+    """Make the stages; raise GateClosed at the end if the gate is closed."""
+    from tutelage.pipeline.conduct import make
+
+    loaded = load_recipe(recipe, changes=changes)
+    tongue = language or loaded.recipe.language
+    signal.signal(signal.SIGTERM, _pause)
+    with Terminal(tongue) as terminal:
+        done = make(loaded, work, until=until, language=tongue, listeners=[terminal])
+    for stage, artifact in done.artifacts.items():
+        tell_result(f"{stage} {artifact.id} {artifact.folder}")
+    if done.closed:
+        raise done.closed
+    key = "run.next_serve" if "endpoint" in done.artifacts else "run.next_make"
+    tell_result(text(key, tongue, recipe=recipe))
+
+
+def _pause(signum: int, frame: FrameType | None) -> None:
+    raise Paused("stopped on request (SIGTERM); what was finished stays. The same command goes on where it stopped.")

@@ -1,0 +1,171 @@
+"""serve: pages and API on 127.0.0.1 first; with --make the training runs beside them and the page switches when it passes."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tutelage.cli.terminal import tell_result
+from tutelage.core.errors import ServiceUnavailable, TutelageError
+from tutelage.core.files import write_whole
+from tutelage.core.language import text
+from tutelage.desk.desk import Desk, open_desk
+from tutelage.drafting.library import load_shipped
+from tutelage.endpoint.serving import Door, Served
+from tutelage.engine.gguf_engine import GgufEngine
+from tutelage.pipeline.checks import check
+from tutelage.pipeline.recipe import load_recipe
+from tutelage.pipeline.runs import newest_artifact, newest_events
+from tutelage.pipeline.stages import Site as Place
+from tutelage.reviews.make import export
+from tutelage.web.app import create_app
+from tutelage.web.site import Site
+
+HOST = "127.0.0.1"
+REFRESH_SECONDS = 2.0
+DEMO_USERS = (("drafter", "drafter"), ("reviewer", "reviewer"))
+
+
+@dataclass
+class Maker:
+    """The `make` that runs beside the pages."""
+
+    process: subprocess.Popen[bytes]
+
+    def stop(self) -> int:
+        """Ask it to pause if it still runs; its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait()
+
+
+def run_serve(recipe: Path, changes: list[str], *, port: int, with_make: bool, demo_users: bool, work: Path, language: str | None) -> None:
+    """Serve until Ctrl-C. With --make the exit code is 0 once a verdict exists, open or closed."""
+    loaded = load_recipe(recipe, changes=changes)
+    check(loaded)
+    tongue = language or loaded.recipe.language
+    listening = _listen(port)
+    work.mkdir(parents=True, exist_ok=True)
+    place = Place(loaded, work)
+    desk = open_desk(place.desk_url)
+    desk.put_clauses(load_shipped())
+    export(desk, work)
+    door = _open_door(place, tongue)
+    address = f"http://{HOST}:{port}/"
+    site = Site(desk=desk, door=door, work=work, drafting=loaded.recipe.drafting, secret=_secret(work), language=tongue,
+                progress=lambda: newest_events(work, loaded.recipe.name))
+    stop = threading.Event()
+    maker: list[Maker] = []
+
+    def ready() -> None:
+        _greet(desk, address, tongue, demo_users)
+        if with_make:
+            maker.append(_start_make(recipe, changes, work, tongue))
+        threading.Thread(target=_watch, args=(door, stop, maker, tongue, address), daemon=True).start()
+
+    try:
+        _serve(create_app(site), listening, ready)
+    finally:
+        stop.set()
+        code = maker[0].stop() if maker else 0
+        door.close()
+        desk.close()
+    if code not in (0, 3):
+        sys.exit(code)
+
+
+def _listen(port: int) -> socket.socket:
+    """A listening socket on the loopback address. Raises ServiceUnavailable when the port is taken."""
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((HOST, port))
+    except OSError as error:
+        listening.close()
+        raise ServiceUnavailable(f"port {port} on {HOST} cannot be used ({error.strerror}): another program has it. "
+                                 f"Stop that program, or choose another port: --port {port + 1 if port < 65535 else port - 1}") from None
+    return listening
+
+
+def _open_door(place: Place, tongue: str) -> Door:
+    endpoint = place.recipe.endpoint
+
+    def open_engine(path: Path, name: str) -> GgufEngine:
+        return GgufEngine(path, name=name, context_length=endpoint.context_length, parallel=endpoint.parallel, threads=endpoint.threads)
+
+    door = Door(place.work, find=lambda stage: newest_artifact(place.work, place.recipe.name, stage), chat_format=place.chat_format,
+                open_engine=open_engine)
+    if not door.refresh():
+        if place.base.gguf:
+            door.set_base(Served(place.base.name, open_engine(Path(place.base.gguf), place.base.name), place.chat_format))
+        else:
+            tell_result(text("run.no_base", tongue))
+    return door
+
+
+def _secret(work: Path) -> bytes:
+    """The key that signs sessions, made once, readable by its owner only."""
+    path = work / "session.key"
+    if not path.exists():
+        path.touch(mode=0o600)
+        write_whole(path, secrets.token_bytes(32))
+        path.chmod(0o600)
+    return path.read_bytes()
+
+
+def _greet(desk: Desk, address: str, tongue: str, demo_users: bool) -> None:
+    tell_result(text("run.serving", tongue, address=address))
+    if not demo_users:
+        return
+    for name, role in DEMO_USERS:
+        password = secrets.token_urlsafe(9)
+        if desk.user(name):
+            desk.set_password(name, password)
+        else:
+            desk.add_user(name, password, role=role, language=tongue)
+        tell_result(text("run.sign_in", tongue, name=name, password=password))
+    tell_result(text("run.key", tongue, key=desk.new_key("demo", replace=True)))
+
+
+def _start_make(recipe: Path, changes: list[str], work: Path, tongue: str) -> Maker:
+    command = [sys.executable, "-m", "tutelage", "make", str(recipe), "--work", str(work), "--language", tongue]
+    for change in changes:
+        command += ["--set", change]
+    return Maker(subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True))
+
+
+def _watch(door: Door, stop: threading.Event, maker: list[Maker], tongue: str, address: str) -> None:
+    """Switch the door when a new model has passed, and tell how `make` ended."""
+    told = False
+    complaint = ""
+    while not stop.wait(REFRESH_SECONDS):
+        try:
+            if door.refresh() and (served := door.served()):
+                tell_result(text("run.switched", tongue, name=served.name))
+        except TutelageError as error:
+            if str(error) != complaint:
+                complaint = str(error)
+                tell_result(text("run.not_switched", tongue, error=complaint))
+        if maker and not told and maker[0].process.poll() not in (None, 0):
+            told = True
+            tell_result(text("run.goes_on", tongue, address=address))
+
+
+def _serve(app: object, listening: socket.socket, ready: Callable[[], None]) -> None:
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets=sockets)
+            ready()
+
+    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=5)  # type: ignore[arg-type]
+    Server(config).run(sockets=[listening])
+

@@ -1,0 +1,129 @@
+"""show: artifacts, scores, a batch as it is trained, and the life of a row."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tutelage.cli.terminal import fact_text, tell_result
+from tutelage.core.errors import InputError
+from tutelage.core.files import read_rows
+from tutelage.core.history import Fate
+from tutelage.core.language import text
+from tutelage.core.records import Score
+from tutelage.core.store import Artifact, Store
+
+STAGES = ("documents", "dataset", "training", "model", "scores", "endpoint", "drafting", "reviews")
+PREVIEW = "preview.txt"
+
+
+def run_show(what: str | None, row: str | None, *, work: Path, language: str | None, as_json: bool) -> None:
+    """Dispatch on what is asked."""
+    tongue, store = language or "en", Store(work)
+    if what == "row":
+        _show_row(store, row, tongue, as_json)
+    elif what == "batch":
+        _show_batch(store)
+    elif what is None:
+        _show_all(store, tongue, as_json)
+    else:
+        _show_artifact(store, what, as_json)
+
+
+def _show_all(store: Store, tongue: str, as_json: bool) -> None:
+    newest = [artifact for stage in STAGES if (artifact := store.latest(stage))]
+    if not newest:
+        raise InputError(text("run.nothing", tongue, work=store.work))
+    for artifact in newest:
+        _tell_artifact(artifact, as_json)
+
+
+def _show_artifact(store: Store, what: str, as_json: bool) -> None:
+    artifact = store.latest(what) if what in STAGES else _by_id(store, what)
+    if artifact is None:
+        raise InputError(f"{what}: no such stage or artifact in {store.work}; stages are {', '.join(STAGES)}. "
+                         "Run `tutelage show` for what there is.")
+    if artifact.manifest.kind == "scores":
+        _tell_scores(artifact, as_json)
+        return
+    _tell_artifact(artifact, as_json)
+    if not as_json:
+        dropped = [fate for fate in artifact.history() if fate.what == "dropped"]
+        reasons: dict[str, int] = {}
+        for fate in dropped:
+            reasons[fate.reason] = reasons.get(fate.reason, 0) + 1
+        for reason, count in sorted(reasons.items(), key=lambda item: -item[1]):
+            tell_result(f"  dropped {count:,}: {reason}")
+
+
+def _by_id(store: Store, artifact_id: str) -> Artifact | None:
+    for stage in STAGES:
+        matches = [artifact for artifact in store.all(stage) if artifact.id.startswith(artifact_id)]
+        if matches:
+            return matches[-1]
+    return None
+
+
+def _tell_artifact(artifact: Artifact, as_json: bool) -> None:
+    manifest = artifact.manifest
+    if as_json:
+        tell_result(manifest.model_dump_json())
+        return
+    counts = ", ".join(f"{name} {count:,}" for name, count in manifest.counts.items())
+    made = time.strftime("%Y-%m-%d %H:%M", time.localtime(manifest.made_at))
+    tell_result(f"{manifest.kind:<10} {manifest.id}  {made}  {manifest.seconds:.0f} s  {counts}")
+    for name, value in manifest.facts.items():
+        tell_result(f"  {name} {fact_text(value)}")
+
+
+def _tell_scores(artifact: Artifact, as_json: bool) -> None:
+    for score in read_rows(artifact.file("scores.jsonl"), Score):
+        if as_json:
+            tell_result(score.model_dump_json())
+            continue
+        line = f"{score.candidate:<10} {score.metric:<22} {score.value:.4f} [{score.low:.4f}, {score.high:.4f}] (n = {score.n})"
+        if score.versus and score.difference is not None:
+            low, high = score.difference_low, score.difference_high
+            interval = f" [{low:+.4f}, {high:+.4f}]" if low is not None and high is not None else ""
+            line += f"  against {score.versus}: {score.difference:+.4f}{interval} {score.verdict or ''}"
+        tell_result(line.rstrip())
+
+
+def _show_batch(store: Store) -> None:
+    training = store.latest("training")
+    if training is None:
+        raise InputError(f"{store.work}: nothing has been trained yet. Run `tutelage make RECIPE --until training`.")
+    tell_result(training.file(PREVIEW).read_text("utf-8").rstrip())
+
+
+def _show_row(store: Store, row: str | None, tongue: str, as_json: bool) -> None:
+    if not row:
+        raise InputError("show row: needs the id of a row, such as `tutelage show row 3f9c2a71b0de`. Ids stand in examples.jsonl and dropped.jsonl.")
+    life = list(_life(store, row))
+    if not life:
+        raise InputError(f"row {row}: no stage in {store.work} has seen such a row. Ids stand in examples.jsonl and dropped.jsonl of each stage.")
+    for artifact, fate in life:
+        if as_json:
+            tell_result(json.dumps({"stage": artifact.manifest.kind, "artifact": artifact.id, **fate.model_dump()}, ensure_ascii=False))
+            continue
+        line = text("run.row_line", tongue, stage=artifact.manifest.kind, id=artifact.id, what=fate.what, reason=fate.reason)
+        parts = [line, fate.name, fate.detail]
+        if fate.cause:
+            parts.append(text("run.row_cause", tongue, cause=fate.cause))
+        if fate.became:
+            shown = ", ".join(fate.became[:6]) + (f" ... ({len(fate.became)})" if len(fate.became) > 6 else "")
+            parts.append(text("run.row_became", tongue, became=shown))
+        tell_result(f"{fate.row}  " + "; ".join(part for part in parts if part))
+
+
+def _life(store: Store, row: str) -> Iterator[tuple[Artifact, Fate]]:
+    """Fates of the row and of the rows it came from, oldest stage first, in the newest artifact of each stage."""
+    artifacts = [artifact for stage in STAGES for artifact in (store.all(stage)[-1:] if stage != "reviews" else store.all(stage))]
+    histories = [(artifact, list(artifact.history())) for artifact in sorted(artifacts, key=lambda made: made.manifest.made_at)]
+    wanted = {row}
+    for _, fates in reversed(histories):
+        wanted |= {fate.row for fate in fates if wanted & set(fate.became)}
+    for artifact, fates in histories:
+        yield from ((artifact, fate) for fate in fates if fate.row in wanted)

@@ -1,0 +1,3 @@
+"""The pipeline: a recipe becomes artifacts, stage by stage."""
+
+__all__ = ["checks", "conduct", "recipe", "runs", "stages"]

@@ -1,0 +1,34 @@
+"""Rules over two stages, and over the recipe and this machine: all broken ones at once, by line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tutelage.core.errors import InputError, RecipeError
+from tutelage.engine.bases import find_base
+from tutelage.pipeline.recipe import Loaded
+from tutelage.pipeline.yaml_tree import Place
+
+
+def check(loaded: Loaded) -> None:
+    """Raise RecipeError with one line for each broken rule. Loads no model and reads no document."""
+    lines = [f"{loaded.path.name}:{loaded.tree.line(place)}: {'.'.join(map(str, place))}: {message}" for place, message in _broken(loaded)]
+    if lines:
+        raise RecipeError("\n".join(lines))
+
+
+def _broken(loaded: Loaded) -> Iterator[tuple[Place, str]]:
+    recipe = loaded.recipe
+    if recipe.scores.held_out > recipe.dataset.held_out:
+        yield ("scores", "held_out"), (f"is {recipe.scores.held_out}, but the dataset holds out {recipe.dataset.held_out} rows only. "
+                                       "Lower it or raise dataset.held_out.")
+    if recipe.drafting.max_tokens >= recipe.endpoint.context_length:
+        yield ("drafting", "max_tokens"), (f"is {recipe.drafting.max_tokens}; a draft and its prompt must fit endpoint.context_length "
+                                           f"({recipe.endpoint.context_length}). Lower it or raise endpoint.context_length.")
+    if recipe.scores.max_draft_tokens >= recipe.endpoint.context_length:
+        yield ("scores", "max_draft_tokens"), (f"is {recipe.scores.max_draft_tokens}; a draft and its prompt must fit endpoint.context_length "
+                                               f"({recipe.endpoint.context_length}). Lower it or raise endpoint.context_length.")
+    try:
+        find_base(recipe.training.base)
+    except InputError as error:
+        yield ("training", "base"), str(error)

@@ -1,0 +1,168 @@
+"""A recipe: one YAML file, one key a stage; all its mistakes at once, by line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from tutelage.core.errors import RecipeError
+from tutelage.core.records import Language
+from tutelage.core.settings import Settings
+from tutelage.dataset.settings import DatasetSettings
+from tutelage.documents.settings import DocumentsSettings
+from tutelage.drafting.settings import DraftingSettings
+from tutelage.endpoint.settings import EndpointSettings
+from tutelage.model.settings import ModelSettings
+from tutelage.pipeline.yaml_tree import Place, Tree, read_scalar, read_tree
+from tutelage.reviews.settings import ReviewsSettings
+from tutelage.scores.settings import ScoresSettings
+from tutelage.training.settings import TrainingSettings
+
+
+class Recipe(Settings):
+    """Everything that is asked: which documents, which model, how long it may take, what must be reached."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    """Name of the recipe. Letters, digits, dot, dash, underscore."""
+    language: Language = "en"
+    """Language of messages and pages at first: en or zh. Each user can switch."""
+    desk: str = ""
+    """Database URL of the desk (users, library, drafts, reviews); left out: an SQLite file in the work folder."""
+    documents: DocumentsSettings
+    """Where the documents are and how they are cleaned."""
+    dataset: DatasetSettings = DatasetSettings()
+    """How documents become examples and how they are split."""
+    training: TrainingSettings
+    """Which base model learns, and how."""
+    model: ModelSettings = ModelSettings()
+    """How the trained model is merged, quantised and exported."""
+    scores: ScoresSettings = ScoresSettings()
+    """What is measured on held-out rows, and the gate."""
+    endpoint: EndpointSettings = EndpointSettings()
+    """How the model that passed is served."""
+    drafting: DraftingSettings = DraftingSettings()
+    """The drafting page and the clause library."""
+    reviews: ReviewsSettings = ReviewsSettings()
+    """How drafts are approved."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A recipe with the file it came from; relative sources are looked up beside that file."""
+
+    recipe: Recipe
+    path: Path
+    tree: Tree
+
+    @property
+    def root(self) -> Path:
+        """The folder of the recipe file."""
+        return self.path.resolve().parent
+
+
+def load_recipe(path: Path, *, changes: Sequence[str] = ()) -> Loaded:
+    """The checked recipe; `changes` are `key.key=value`, applied over the file.
+
+    Raises RecipeError with one line for each mistake: place, what, got, allowed.
+    """
+    if not path.is_file():
+        raise RecipeError(f"{path}: there is no such recipe file. Write one, or start from recipes/demo.yaml.")
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path.name}: byte {error.start} is not UTF-8. Save the recipe as UTF-8 text.") from None
+    tree = read_tree(text, path.name)
+    if not isinstance(tree.data, dict):
+        raise RecipeError(f"{path.name}:1: holds {type(tree.data).__name__}; a recipe is a list of `key: value` lines. See docs/recipe.md.")
+    set_places = {_apply(tree.data, change) for change in changes}
+    lines = [f"{path.name}:{line}: {message}" for line, message in tree.mistakes]
+    try:
+        recipe = Recipe.model_validate(tree.data)
+    except ValidationError as error:
+        found = [_explain(path.name, tree, set_places, mistake) for mistake in error.errors()]
+        raise RecipeError("\n".join(lines + found)) from None
+    if lines:
+        raise RecipeError("\n".join(lines))
+    return Loaded(recipe, path, tree)
+
+
+def _apply(data: dict[str, Any], change: str) -> Place:
+    key, equals, value = change.partition("=")
+    place = tuple(key.strip().split("."))
+    if not equals or not all(place):
+        raise RecipeError(f"--set {change}: must be key=value, such as --set training.rank=8.")
+    owner = data
+    for step in place[:-1]:
+        inner = owner.setdefault(step, {})
+        if not isinstance(inner, dict):
+            raise RecipeError(f"--set {change}: {step} is {inner!r}, not a group of settings. See docs/recipe.md for the keys.")
+        owner = inner
+    owner[place[-1]] = read_scalar(value)
+    return place
+
+
+def _explain(name: str, tree: Tree, set_places: set[Place], mistake: ErrorDetails) -> str:
+    place = _readable(mistake["loc"], tree.data)
+    dotted = ".".join(map(str, place))
+    where = f"--set {dotted}" if place in set_places else f"{name}:{tree.line(place)}: {dotted}"
+    if mistake["type"] == "extra_forbidden":
+        known = _known(place[:-1])
+        close = difflib.get_close_matches(str(place[-1]), known, n=1)
+        return f"{where}: no such setting. " + (f"Did you mean `{close[0]}`?" if close else f"Known: {', '.join(known)}.")
+    if mistake["type"] == "missing":
+        return f"{where}: missing; it has no default."
+    text = mistake["msg"]
+    got = "" if mistake["type"] == "value_error" else f" (got {mistake['input']!r})"
+    return f"{where}: {text[0].lower()}{text[1:]}{got}"
+
+
+def _readable(loc: tuple[str | int, ...], data: Any) -> Place:
+    """The place without the names of union choices that pydantic puts between."""
+    place: list[str | int] = []
+    here = data
+    for index, step in enumerate(loc):
+        is_last = index == len(loc) - 1
+        if isinstance(here, dict) and (step in here or is_last):
+            place.append(step)
+            here = here.get(step)
+        elif isinstance(here, list) and isinstance(step, int) and step < len(here):
+            place.append(step)
+            here = here[step]
+    return tuple(place)
+
+
+def _known(place: Place) -> list[str]:
+    owner: type[BaseModel] = Recipe
+    for step in place:
+        found = owner.model_fields.get(str(step))
+        if found is None or not (isinstance(found.annotation, type) and issubclass(found.annotation, BaseModel)):
+            break
+        owner = found.annotation
+    return list(owner.model_fields)
+
+
+def write_resolved(recipe: Recipe) -> str:
+    """The complete recipe as YAML, each value with its description as a comment above it."""
+    lines: list[str] = []
+    _write_group(recipe, lines, "")
+    return "\n".join(lines) + "\n"
+
+
+def _write_group(group: BaseModel, lines: list[str], indent: str) -> None:
+    for key, info in type(group).model_fields.items():
+        value = getattr(group, key)
+        lines += [f"{indent}# {line.strip()}" for line in (info.description or "").splitlines() if line.strip()]
+        if isinstance(value, BaseModel):
+            lines.append(f"{indent}{key}:")
+            _write_group(value, lines, indent + "  ")
+        else:
+            dumped = group.model_dump(mode="json")[key]
+            text = yaml.safe_dump({key: dumped}, allow_unicode=True, default_flow_style=None, width=1000).rstrip()
+            lines += [indent + line for line in text.splitlines()]

@@ -1,0 +1,150 @@
+"""THE table of stages: what each takes and how it is made. The pipeline hands over what a room may not import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tutelage.core.chat import ChatFormat
+from tutelage.core.store import Making
+from tutelage.engine.bases import Base, find_base
+from tutelage.pipeline.recipe import Loaded, Recipe
+
+BASE_CACHE = "base"
+DESK_FILE = "desk.sqlite"
+
+
+@dataclass(frozen=True)
+class Site:
+    """One recipe with its work folder: what stages are made from."""
+
+    loaded: Loaded
+    work: Path
+
+    @property
+    def recipe(self) -> Recipe:
+        """The checked recipe."""
+        return self.loaded.recipe
+
+    @property
+    def desk_url(self) -> str:
+        """Database URL of the desk."""
+        return self.recipe.desk or f"sqlite:///{(self.work / DESK_FILE).resolve()}"
+
+    @cached_property
+    def base(self) -> Base:
+        """The base model, found and checked against its hash."""
+        return find_base(self.recipe.training.base)
+
+    @property
+    def chat_format(self) -> ChatFormat:
+        """How messages become token ids."""
+        return self.base.chat_format
+
+    def base_folder(self) -> Path:
+        """The base as a folder of fp32 weights; a GGUF file is dequantised once and cached."""
+        from tutelage.engine.torch_base import as_folder
+
+        return as_folder(self.base, self.work / BASE_CACHE)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A row of the table. `version` is raised by hand when the same settings would make something else.
+
+    `inputs` gives fingerprints of what comes from outside the store; `rough_seconds` is for two cores.
+    """
+
+    name: str
+    version: int
+    takes: tuple[str, ...]
+    make: Callable[[Making, Site], None]
+    inputs: Callable[[Site], dict[str, str]]
+    rough_seconds: Callable[[Site], float]
+
+
+def make_documents(making: Making, site: Site) -> None:
+    """Read, clean and mask documents; remove near-duplicates."""
+    from tutelage.documents.make import make
+
+    make(making, root=site.loaded.root)
+
+
+def documents_inputs(site: Site) -> dict[str, str]:
+    """Hashes of the source files."""
+    from tutelage.documents.make import fingerprint
+
+    return fingerprint(site.recipe.documents, site.loaded.root)
+
+
+def make_dataset(making: Making, site: Site) -> None:
+    """Cut clauses, write examples, split them without leaks."""
+    from tutelage.dataset.make import make
+
+    make(making)
+
+
+def dataset_inputs(site: Site) -> dict[str, str]:
+    """Hashes of the approved rows."""
+    from tutelage.dataset.make import fingerprint
+
+    return fingerprint(site.recipe.dataset, site.work)
+
+
+def make_training(making: Making, site: Site) -> None:
+    """Train an adapter on the dataset."""
+    from tutelage.training.make import make
+
+    make(making, base_folder=site.base_folder)
+
+
+def base_inputs(site: Site) -> dict[str, str]:
+    """Hash of the base model and of how it is spoken to."""
+    return {"base": site.base.sha256, "chat_format": site.chat_format.hash}
+
+
+def make_model(making: Making, site: Site) -> None:
+    """Merge the adapter, export the copy that is served, compare it with its parent."""
+    from tutelage.model.make import make
+
+    make(making, base_folder=site.base_folder)
+
+
+def make_scores(making: Making, site: Site) -> None:
+    """Compare base, tuned model and copy on held-out rows; decide the gate."""
+    from tutelage.pipeline.candidates import candidates
+    from tutelage.scores.make import make
+
+    make(making, candidates=candidates(making, site))
+
+
+def make_endpoint(making: Making, site: Site) -> None:
+    """Deploy the copy whose gate is open."""
+    from tutelage.endpoint.make import make
+
+    make(making, base=site.base.name, chat_format_hash=site.chat_format.hash)
+
+
+def make_drafting(making: Making, site: Site) -> None:
+    """Fill the clause library."""
+    from tutelage.drafting.make import make
+
+    make(making, desk_url=site.desk_url)
+
+
+def no_inputs(site: Site) -> dict[str, str]:
+    """Nothing from outside the store."""
+    return {}
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("documents", 1, (), make_documents, documents_inputs, lambda site: 25),
+    Stage("dataset", 1, ("documents",), make_dataset, dataset_inputs, lambda site: 30),
+    Stage("training", 1, ("dataset",), make_training, base_inputs, lambda site: 420),
+    Stage("model", 1, ("dataset", "training"), make_model, base_inputs, lambda site: 60),
+    Stage("scores", 1, ("dataset", "training", "model"), make_scores, base_inputs, lambda site: 240),
+    Stage("endpoint", 1, ("model", "scores"), make_endpoint, base_inputs, lambda site: 1),
+    Stage("drafting", 1, ("dataset",), make_drafting, no_inputs, lambda site: 5),
+)
