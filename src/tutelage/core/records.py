@@ -74,7 +74,7 @@ class Example(Record):
 
 
 class LibraryClause(Record):
-    """A clause of the library, with where it came from and under what licence."""
+    """A clause of the library, with where it came from and under what licence. `keywords` are what it is searched by."""
 
     id: str
     clause_type: str
@@ -83,6 +83,7 @@ class LibraryClause(Record):
     text: str
     source: str
     licence: str
+    keywords: tuple[str, ...] = ()
 
 
 class ApprovedRow(Record):

@@ -1,0 +1,227 @@
+"""The desk: everything that people and programs may ask of the database."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine, delete, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from tutelage.core.records import Language, LibraryClause
+from tutelage.desk import audit, drafts
+from tutelage.desk.audit import OPERATOR
+from tutelage.desk.connection import connect, reading, writing
+from tutelage.desk.errors import DeskError, NotFound
+from tutelage.desk.passwords import hash_key, hash_password, is_password, make_key
+from tutelage.desk.records import AuditRow, DraftRow, DraftState, Key, User, UserRole
+from tutelage.desk.tables import ClauseTable, KeyTable, UserTable
+
+LONGEST_NAME = 64
+
+
+def open_desk(url: str) -> Desk:
+    """The desk at `url`, such as "sqlite:////home/me/work/desk.sqlite" or "postgresql://host/tutelage"; made if there is none.
+
+    Raises DeskError if it cannot be opened, is not a desk, or was made by a newer version.
+    """
+    return Desk(connect(url))
+
+
+class Desk:
+    """One open desk; safe to use from several threads, and beside other processes on the same database.
+
+    Every change appends to the audit chain in its own transaction: both happen, or neither.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._nobody = hash_password(make_key())
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    # people
+
+    def add_user(self, name: str, password: str, *, role: UserRole, language: Language = "en") -> User:
+        """Add a person. Raises DeskError for a name that is taken in any spelling, an unknown role or a short password."""
+        shown = _check_name(name)
+        if role not in ("drafter", "reviewer", "admin"):
+            raise DeskError("desk.unknown_role", role=role)
+        kept = hash_password(password)
+        row = UserTable(name=shown, folded=_folded(shown), role=role, language=language, password_hash=kept, created_at=audit.now())
+        try:
+            with writing(self._engine) as session:
+                session.add(row)
+                session.flush()
+                audit.append(session, actor=OPERATOR, action="add user", subject=shown, facts={"role": role, "language": language})
+        except IntegrityError:
+            raise DeskError("desk.name_taken", name=shown) from None
+        return _user(row)
+
+    def set_password(self, name: str, password: str) -> None:
+        """Give a person another password. Raises NotFound for an unknown name."""
+        kept = hash_password(password)
+        with writing(self._engine) as session:
+            row = _find_user(session, name)
+            if row is None:
+                raise NotFound("desk.no_user", name=name)
+            row.password_hash = kept
+            audit.append(session, actor=OPERATOR, action="set password", subject=row.name, facts={})
+
+    def sign_in(self, name: str, password: str) -> User | None:
+        """The person, or None; an unknown name takes as long as a wrong password."""
+        with reading(self._engine) as session:
+            row = _find_user(session, name)
+        is_right = is_password(password, row.password_hash if row else self._nobody)
+        return _user(row) if row and is_right else None
+
+    def user(self, name: str) -> User | None:
+        """The person of that name, or None."""
+        with reading(self._engine) as session:
+            row = _find_user(session, name)
+            return _user(row) if row else None
+
+    # keys of programs
+
+    def new_key(self, label: str, *, scopes: Sequence[str] = ("generate",), models: Sequence[str] = (),
+                expires_at: datetime | None = None, replace: bool = False) -> str:
+        """A new key, shown this once. With `replace` the old key of that label ends; without, a taken label is refused."""
+        if not label.strip():
+            raise DeskError("desk.no_label")
+        if expires_at is not None and expires_at.tzinfo is None:
+            raise DeskError("desk.naive_time", time=expires_at.isoformat())
+        until = expires_at.astimezone(UTC).isoformat() if expires_at else None
+        key = make_key()
+        try:
+            with writing(self._engine) as session:
+                if replace:
+                    session.execute(delete(KeyTable).where(KeyTable.label == label))
+                session.add(KeyTable(label=label, key_hash=hash_key(key), scopes=tuple(scopes), models=tuple(models), expires_at=until,
+                                     created_at=audit.now()))
+                session.flush()
+                audit.append(session, actor=OPERATOR, action="new key", subject=label,
+                             facts={"scopes": " ".join(scopes), "models": " ".join(models), "expires_at": until or ""})
+        except IntegrityError:
+            raise DeskError("desk.label_taken", label=label) from None
+        return key
+
+    def check_key(self, key: str) -> Key | None:
+        """What the key may do, or None for an unknown or expired one."""
+        with reading(self._engine) as session:
+            row = session.scalars(select(KeyTable).where(KeyTable.key_hash == hash_key(key))).one_or_none()
+        if row is None:
+            return None
+        until = datetime.fromisoformat(row.expires_at) if row.expires_at else None
+        if until and until <= datetime.now(UTC):
+            return None
+        return Key(label=row.label, scopes=row.scopes, models=row.models, expires_at=until)
+
+    # the clause library
+
+    def put_clauses(self, rows: Sequence[LibraryClause]) -> int:
+        """Put clauses into the library; gives how many are new. A clause that is there already is brought up to date."""
+        with writing(self._engine) as session:
+            kept = {row.id: row for row in session.scalars(select(ClauseTable))}
+            new = changed = 0
+            for clause in rows:
+                there = kept.get(clause.id)
+                if there is None:
+                    kept[clause.id] = ClauseTable(**clause.model_dump())
+                    session.add(kept[clause.id])
+                    new += 1
+                elif _clause(there) != clause:
+                    for name, value in clause.model_dump().items():
+                        setattr(there, name, value)
+                    changed += 1
+            if new or changed:
+                audit.append(session, actor=OPERATOR, action="put clauses", subject="library", facts={"new": new, "changed": changed})
+        return new
+
+    def clauses(self, *, language: Language | None = None, clause_type: str | None = None) -> list[LibraryClause]:
+        """The library, or the part of it in a language or of a type, by type and id."""
+        query = select(ClauseTable).order_by(ClauseTable.clause_type, ClauseTable.id)
+        if language:
+            query = query.where(ClauseTable.language == language)
+        if clause_type:
+            query = query.where(ClauseTable.clause_type == clause_type)
+        with reading(self._engine) as session:
+            return [_clause(row) for row in session.scalars(query)]
+
+    # drafts
+
+    def new_draft(self, *, clause_type: str, keywords: Sequence[str], language: Language, model: str, is_gated: bool, draft: str,
+                  sources: Sequence[str], author: str) -> DraftRow:
+        """Keep what a model (or the library) proposed, as `author`'s draft. Its text begins as the draft."""
+        with writing(self._engine) as session:
+            return drafts.new(session, drafts.NewDraft(
+                clause_type=clause_type, keywords=tuple(keywords), language=language, model=model, is_gated=is_gated, draft=draft,
+                sources=tuple(sources), author=author))
+
+    def edit_draft(self, draft_id: int, *, author: str, text: str, version: int) -> DraftRow:
+        """Change the text. `version` is the one that the author saw; if it is not the newest, StaleDraft is raised and
+        nothing is overwritten. A returned draft becomes a draft again.
+        """
+        with writing(self._engine) as session:
+            return drafts.edit(session, draft_id, author=author, text=text, version=version)
+
+    def submit_draft(self, draft_id: int, *, author: str) -> DraftRow:
+        """Hand the draft to a second person; from here its text stands still until it is decided on."""
+        with writing(self._engine) as session:
+            return drafts.submit(session, draft_id, author=author)
+
+    def decide_draft(self, draft_id: int, *, approver: str, approve: bool, comment: str, text_sha256: str) -> DraftRow:
+        """Approve or return a submitted draft. `text_sha256` is that of the text that the approver read.
+
+        Raises NotAllowed for the author or a drafter, WrongState if it was not submitted, StaleDraft if the text is another.
+        """
+        with writing(self._engine) as session:
+            return drafts.decide(session, draft_id, approver=approver, approve=approve, comment=comment, text_sha256=text_sha256)
+
+    def draft(self, draft_id: int) -> DraftRow:
+        """One draft. Raises NotFound."""
+        with reading(self._engine) as session:
+            return drafts.record(drafts.find(session, draft_id))
+
+    def drafts(self, *, state: DraftState | None = None, author: str | None = None) -> list[DraftRow]:
+        """Drafts in a state or of an author, the one changed last first."""
+        with reading(self._engine) as session:
+            return drafts.listed(session, state=state, author=author)
+
+    # the audit chain
+
+    def audit(self) -> list[AuditRow]:
+        """Everything that was done, from the first action."""
+        with reading(self._engine) as session:
+            return audit.rows(session)
+
+    def check_audit(self) -> None:
+        """Raise ChainBroken if a link, or an approved draft, was changed or removed past the desk."""
+        with reading(self._engine) as session:
+            audit.check(session)
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).strip().casefold()
+
+
+def _check_name(name: str) -> str:
+    shown = unicodedata.normalize("NFKC", name).strip()
+    if not shown or len(shown) > LONGEST_NAME or not shown.isprintable():
+        raise DeskError("desk.bad_name", length=len(shown), longest=LONGEST_NAME)
+    return shown
+
+
+def _find_user(session: Session, name: str) -> UserTable | None:
+    return session.scalars(select(UserTable).where(UserTable.folded == _folded(name))).one_or_none()
+
+
+def _user(row: UserTable) -> User:
+    return User.model_validate({"name": row.name, "role": row.role, "language": row.language})
+
+
+def _clause(row: ClauseTable) -> LibraryClause:
+    return LibraryClause.model_validate({name: row.__dict__[name] for name in LibraryClause.model_fields})

@@ -1,0 +1,64 @@
+"""Rules that the database itself keeps, written once and rendered as triggers for SQLite and for PostgreSQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Refuse `when` (INSERT, UPDATE or DELETE) on `table` if `condition` over NEW and OLD holds, saying `refusal`."""
+
+    name: str
+    table: str
+    when: Literal["INSERT", "UPDATE", "DELETE"]
+    condition: str
+    refusal: str
+
+    def for_sqlite(self) -> list[str]:
+        """Statements that set the guard up in SQLite."""
+        return [f"CREATE TRIGGER {self.name} BEFORE {self.when} ON {self.table} FOR EACH ROW WHEN {self.condition} "
+                f"BEGIN SELECT RAISE(ABORT, '{self.refusal}'); END"]
+
+    def for_postgresql(self) -> list[str]:
+        """Statements that set the guard up in PostgreSQL."""
+        row = "OLD" if self.when == "DELETE" else "NEW"
+        return [f"CREATE FUNCTION {self.name}() RETURNS trigger AS $guard$ BEGIN IF {self.condition} THEN "
+                f"RAISE EXCEPTION '{self.refusal}' USING ERRCODE = 'check_violation'; END IF; RETURN {row}; END $guard$ LANGUAGE plpgsql",
+                f"CREATE TRIGGER {self.name} BEFORE {self.when} ON {self.table} FOR EACH ROW EXECUTE FUNCTION {self.name}()"]
+
+
+ALLOWED_MOVES = "".join((
+    "((OLD.state = 'draft' AND NEW.state = 'submitted')",
+    " OR (OLD.state = 'submitted' AND NEW.state IN ('approved', 'returned'))",
+    " OR (OLD.state = 'returned' AND NEW.state IN ('draft', 'submitted')))"))
+FIXED = ("id", "clause_type", "keywords", "language", "model", "is_gated", "draft", "sources", "author", "created_at")
+
+FIRST_GUARDS = (
+    Guard("drafts_begin", "drafts", "INSERT",
+          "NEW.state <> 'draft' OR NEW.approver IS NOT NULL OR EXISTS (SELECT 1 FROM drafts WHERE id = NEW.id)",
+          "desk: a draft begins anew, in state draft and without an approver"),
+    Guard("drafts_final", "drafts", "UPDATE", "OLD.state = 'approved'", "desk: an approved draft is final"),
+    Guard("drafts_move", "drafts", "UPDATE", f"NEW.state <> OLD.state AND NOT {ALLOWED_MOVES}",
+          "desk: a draft moves from draft to submitted, then to approved or returned, and from returned back"),
+    Guard("drafts_fixed", "drafts", "UPDATE", " OR ".join(f"NEW.{column} <> OLD.{column}" for column in FIXED),
+          "desk: only text, state, comment and approver of a draft change"),
+    Guard("drafts_read", "drafts", "UPDATE", "OLD.state = 'submitted' AND NEW.text <> OLD.text",
+          "desk: the text of a submitted draft is what is being read and does not change"),
+    Guard("drafts_approver", "drafts", "UPDATE",
+          "NEW.state IN ('approved', 'returned') AND NOT EXISTS "
+          "(SELECT 1 FROM users WHERE name = NEW.approver AND role IN ('reviewer', 'admin'))",
+          "desk: only a reviewer or an admin decides"),
+    Guard("drafts_stay", "drafts", "DELETE", "1 = 1", "desk: drafts are never deleted"),
+    Guard("users_anew", "users", "INSERT", "EXISTS (SELECT 1 FROM users WHERE name = NEW.name OR folded = NEW.folded)",
+          "desk: there is a user of that name"),
+    Guard("users_name", "users", "UPDATE", "NEW.name <> OLD.name OR NEW.folded <> OLD.folded", "desk: the name of a user does not change"),
+    Guard("audit_append", "audit", "INSERT",
+          "NOT EXISTS (SELECT 1 FROM audit_head WHERE number = NEW.number - 1 AND hash = NEW.previous)",
+          "desk: the audit chain grows at its end only"),
+    Guard("audit_unchanged", "audit", "UPDATE", "1 = 1", "desk: the audit chain never changes"),
+    Guard("audit_whole", "audit", "DELETE", "1 = 1", "desk: the audit chain never shrinks"),
+    Guard("audit_head_forward", "audit_head", "UPDATE", "NEW.number <> OLD.number + 1", "desk: the audit chain grows by one"),
+    Guard("audit_head_stays", "audit_head", "DELETE", "1 = 1", "desk: the audit chain keeps its head"),
+)
