@@ -27,7 +27,7 @@ class Tongue(StrEnum):
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe: a YAML file such as recipes/demo.yaml.")]
 Work = Annotated[Path, typer.Option("--work", metavar="DIR", help="Folder for artifacts, runs and the desk.")]
 Language = Annotated[Tongue | None, typer.Option("--language", help="Language of messages; left out: the recipe's.")]
-Changes = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as training.rank=8. May be repeated.")]
+Changes = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: training.rank=8. Repeatable.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line on stdout.")]
 DEFAULT_WORK = Path("work")
 
@@ -39,7 +39,8 @@ def _version(asked: bool) -> None:
 
 
 @app.callback()
-def tutelage(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
+def tutelage(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+             ) -> None:
     """Your documents become a private language model, served only when it passed its scores."""
 
 
@@ -70,7 +71,7 @@ def make(recipe: RecipePath, until: Annotated[str | None, typer.Option("--until"
 
 
 @app.command()
-def show(what: Annotated[str | None, typer.Argument(metavar="[STAGE|ID|row|batch]", help="A stage, an artifact's id, `row ID` or `batch`.")] = None,
+def show(what: Annotated[str | None, typer.Argument(metavar="[STAGE|ID|row|batch]", help="A stage, an id, `row ID` or `batch`.")] = None,
          row: Annotated[str | None, typer.Argument(metavar="[ID]", help="With `row`: the row whose life is told.")] = None,
          work: Work = DEFAULT_WORK, language: Language = None, json: Json = False) -> None:
     """Show what was made: all artifacts, one stage, the scores, or a row's life from document to run."""
@@ -81,8 +82,8 @@ def show(what: Annotated[str | None, typer.Argument(metavar="[STAGE|ID|row|batch
 
 @app.command()
 def serve(recipe: RecipePath, port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1.")] = 8765,
-          making: Annotated[bool, typer.Option("--make", help="Also run `make`; the page shows it live and switches to the model that passes.")] = False,
-          demo_users: Annotated[bool, typer.Option("--demo-users", help="Create two sign-ins (drafter, reviewer) and an API key, and print them.")] = False,
+          making: Annotated[bool, typer.Option("--make", help="Also run `make`; the page shows it live.")] = False,
+          demo_users: Annotated[bool, typer.Option("--demo-users", help="Create two sign-ins and an API key, and print them.")] = False,
           changes: Changes = None, work: Work = DEFAULT_WORK, language: Language = None) -> None:
     """Serve the drafting page, the reviews and the API on 127.0.0.1."""
     from tutelage.cli.serving import run_serve

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 import socket
@@ -14,7 +15,6 @@ from pathlib import Path
 
 from tutelage.cli.terminal import tell_result
 from tutelage.core.errors import ServiceUnavailable, TutelageError
-from tutelage.core.files import write_whole
 from tutelage.core.language import text
 from tutelage.desk.desk import Desk, open_desk
 from tutelage.drafting.library import load_shipped
@@ -30,6 +30,7 @@ from tutelage.web.site import Site
 
 HOST = "127.0.0.1"
 REFRESH_SECONDS = 2.0
+SECRET_BYTES = 32
 DEMO_USERS = (("drafter", "drafter"), ("reviewer", "reviewer"))
 
 
@@ -70,8 +71,11 @@ def run_serve(recipe: Path, changes: list[str], *, port: int, with_make: bool, d
             maker.append(_start_make(recipe, changes, work, tongue))
         threading.Thread(target=_watch, args=(door, stop, maker, tongue, address), daemon=True).start()
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _serve(create_app(site), listening, ready)
+    except KeyboardInterrupt:
+        pass
     finally:
         stop.set()
         code = maker[0].stop() if maker else 0
@@ -113,10 +117,12 @@ def _open_door(place: Place, tongue: str) -> Door:
 def _secret(work: Path) -> bytes:
     """The key that signs sessions, made once, readable by its owner only."""
     path = work / "session.key"
-    if not path.exists():
-        path.touch(mode=0o600)
-        write_whole(path, secrets.token_bytes(32))
-        path.chmod(0o600)
+    try:
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(handle, "wb") as file:
+        file.write(secrets.token_bytes(SECRET_BYTES))
     return path.read_bytes()
 
 

@@ -100,10 +100,12 @@ def _show_batch(store: Store) -> None:
 
 def _show_row(store: Store, row: str | None, tongue: str, as_json: bool) -> None:
     if not row:
-        raise InputError("show row: needs the id of a row, such as `tutelage show row 3f9c2a71b0de`. Ids stand in examples.jsonl and dropped.jsonl.")
+        raise InputError("show row: needs the id of a row, such as `tutelage show row 3f9c2a71b0de`. "
+                         "Ids stand in examples.jsonl and dropped.jsonl.")
     life = list(_life(store, row))
     if not life:
-        raise InputError(f"row {row}: no stage in {store.work} has seen such a row. Ids stand in examples.jsonl and dropped.jsonl of each stage.")
+        raise InputError(f"row {row}: no stage in {store.work} has seen such a row. "
+                         "Ids stand in examples.jsonl and dropped.jsonl of each stage.")
     for artifact, fate in life:
         if as_json:
             tell_result(json.dumps({"stage": artifact.manifest.kind, "artifact": artifact.id, **fate.model_dump()}, ensure_ascii=False))

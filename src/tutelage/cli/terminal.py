@@ -52,6 +52,7 @@ class Terminal:
         self._bar.stop()
 
     def __call__(self, event: Event) -> None:
+        """Tell the event."""
         if event.kind == "step":
             self._step(event)
         elif event.kind == "plan":

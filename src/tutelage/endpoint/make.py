@@ -34,13 +34,14 @@ def make(making: Making, *, base: str, chat_format_hash: str) -> None:
     model, scores = making.parents["model"], making.parents["scores"]
     gate = read_gate(scores)
     if not gate.is_open:
-        raise GateClosed(f"the gate is closed for {gate.candidate} (scores {scores.id}, n = {gate.n}): {gate.verdict}; {gate.metric} differs by "
-                         f"{gate.difference:+.4f} [{gate.low:+.4f}, {gate.high:+.4f}] from {gate.versus}. It is not served. "
-                         f"Next: {text(gate.next_key, 'en', **gate.facts)}")
+        raise GateClosed(f"the gate is closed for {gate.candidate} (scores {scores.id}, n = {gate.n}): {gate.verdict}; "
+                         f"{gate.metric} differs by {gate.difference:+.4f} [{gate.low:+.4f}, {gate.high:+.4f}] from {gate.versus}. "
+                         f"It is not served. Next: {text(gate.next_key, 'en', **gate.facts)}")
     gguf = find_gguf(model)
     path = model.file(gguf)
     if file_sha256(path) != model.manifest.files[gguf]:
-        raise ArtifactError(f"{path}: is not the file that was scored (SHA-256 differs). Delete {model.folder} and run `tutelage make` again.")
+        raise ArtifactError(f"{path}: is not the file that was scored (SHA-256 differs). "
+                            f"Delete {model.folder} and run `tutelage make` again.")
     deployment = Deployment(
         name=making.settings.name, gguf=path.relative_to(making.work).as_posix(), gguf_sha256=model.manifest.files[gguf],
         chat_format_hash=chat_format_hash, base=base, model_id=model.id, scores_id=scores.id, gate=gate,

@@ -22,12 +22,12 @@ def _broken(loaded: Loaded) -> Iterator[tuple[Place, str]]:
     if recipe.scores.held_out > recipe.dataset.held_out:
         yield ("scores", "held_out"), (f"is {recipe.scores.held_out}, but the dataset holds out {recipe.dataset.held_out} rows only. "
                                        "Lower it or raise dataset.held_out.")
-    if recipe.drafting.max_tokens >= recipe.endpoint.context_length:
-        yield ("drafting", "max_tokens"), (f"is {recipe.drafting.max_tokens}; a draft and its prompt must fit endpoint.context_length "
-                                           f"({recipe.endpoint.context_length}). Lower it or raise endpoint.context_length.")
-    if recipe.scores.max_draft_tokens >= recipe.endpoint.context_length:
-        yield ("scores", "max_draft_tokens"), (f"is {recipe.scores.max_draft_tokens}; a draft and its prompt must fit endpoint.context_length "
-                                               f"({recipe.endpoint.context_length}). Lower it or raise endpoint.context_length.")
+    limit = recipe.endpoint.context_length
+    drafts = ((("drafting", "max_tokens"), recipe.drafting.max_tokens), (("scores", "max_draft_tokens"), recipe.scores.max_draft_tokens))
+    for place, tokens in drafts:
+        if tokens >= limit:
+            yield place, (f"is {tokens}; a draft and its prompt must fit endpoint.context_length ({limit}). "
+                          "Lower it or raise endpoint.context_length.")
     try:
         find_base(recipe.training.base)
     except InputError as error:

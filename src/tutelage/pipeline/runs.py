@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -44,7 +43,7 @@ def write_made(run: Path, made: Made) -> None:
 def runs(work: Path, recipe: str) -> list[tuple[Path, Made]]:
     """Runs of a recipe, newest first."""
     folders = sorted((work / "runs").glob("*/"), key=lambda folder: folder.name, reverse=True)
-    found = [(folder, Made.model_validate(json.loads((folder / MADE).read_text("utf-8")))) for folder in folders if (folder / MADE).exists()]
+    found = [(folder, Made.model_validate_json((folder / MADE).read_text("utf-8"))) for folder in folders if (folder / MADE).exists()]
     return [(folder, made) for folder, made in found if made.recipe == recipe]
 
 

@@ -38,7 +38,8 @@ def read_tree(text: str, name: str) -> Tree:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise RecipeError(f"{where}: not valid YAML: {error.problem or error.context}. Check indentation, colons and quotes near this place.") from None
+        raise RecipeError(f"{where}: not valid YAML: {error.problem or error.context}. "
+                          "Check indentation, colons and quotes near this place.") from None
     except yaml.YAMLError as error:
         raise RecipeError(f"{name}: not valid YAML: {error}. Save the file as plain UTF-8 text.") from None
     tree = Tree(data=None, lines={(): 1})
