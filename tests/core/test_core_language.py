@@ -1,0 +1,27 @@
+"""The message catalogue."""
+
+import pytest
+
+from tutelage.core.errors import TutelageError
+from tutelage.core.language import blanks, text
+
+
+def test_a_text_is_filled_in_both_languages():
+    assert text("run.left", "en", time="3:05") == "3:05 left"
+    assert text("run.left", "zh", time="3:05") == "剩余 3:05"
+
+
+def test_a_missing_fact_is_an_error_not_a_hole():
+    with pytest.raises(TutelageError, match=r"'run\.left' needs time; it got nothing"):
+        text("run.left", "en")
+
+
+def test_an_unknown_text_and_an_unknown_language_are_errors():
+    with pytest.raises(TutelageError, match=r"no text 'run\.lft'"):
+        text("run.lft")
+    with pytest.raises(TutelageError, match="has no language 'de'; it has en, zh"):
+        text("run.left", "de", time="1")
+
+
+def test_blanks_are_found():
+    assert blanks("{a} and {b:.2f}, not {{c}}") == {"a", "b"}
