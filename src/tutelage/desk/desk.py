@@ -19,6 +19,8 @@ from tutelage.desk.passwords import hash_key, hash_password, is_password, make_k
 from tutelage.desk.records import AuditRow, DraftRow, DraftState, Key, User, UserRole
 from tutelage.desk.tables import ClauseTable, KeyTable, UserTable
 
+__all__ = ["AuditRow", "Desk", "DraftRow", "DraftState", "Key", "User", "UserRole", "open_desk"]
+
 LONGEST_NAME = 64
 
 
