@@ -1,0 +1,72 @@
+"""The gate: whether the copy may be served, by which rules, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tutelage.core.records import GateDecision
+from tutelage.scores.results import Comparison, CopyState, Rule
+from tutelage.scores.settings import ScoresSettings
+from tutelage.scores.statistics import Interval, non_inferiority, rows_to_decide
+
+METRIC = "bits_per_byte"
+OUT_OF_REACH = 20  # more than 20 times the rows: not a matter of more rows
+
+
+def judge_copy(comparison: Comparison, margin: float) -> CopyState:
+    """Whether the copy costs less than `margin` bits per byte against the tuned model."""
+    return non_inferiority(Interval(comparison.low, comparison.high), margin)
+
+
+def apply_rules(copy_base: Comparison, copy_tuned: Comparison, drafting: Sequence[Comparison], leaks: int,
+                settings: ScoresSettings) -> list[Rule]:
+    """All rules of the gate, the weightiest first. `drafting` are comparisons of copy and base on how they draft."""
+    state = judge_copy(copy_tuned, settings.copy_margin_bits_per_byte)
+    rules = [
+        Rule(key="scores.rule.leak", passed=leaks == 0, facts={"leaks": leaks}),
+        Rule(key="scores.rule.better", passed=copy_base.verdict == "better",
+             facts={"difference": copy_base.difference, "low": copy_base.low, "high": copy_base.high, "n": copy_base.n}),
+        Rule(key="scores.rule.copy", passed=state == "holds",
+             facts={"high": copy_tuned.high, "margin": settings.copy_margin_bits_per_byte}),
+    ]
+    for comparison in drafting:
+        rules.append(Rule(key=f"scores.rule.{comparison.metric}", passed=comparison.verdict != "worse",
+                          facts={"difference": 100 * comparison.difference, "low": 100 * comparison.low, "high": 100 * comparison.high}))
+    return rules
+
+
+def decide(copy_base: Comparison, copy_tuned: Comparison, drafting: Sequence[Comparison], leaks: int,
+           settings: ScoresSettings) -> GateDecision:
+    """The decision over the copy: open only if every rule is met; the next step answers the first rule that is not."""
+    rules = apply_rules(copy_base, copy_tuned, drafting, leaks, settings)
+    failed = next((rule for rule in rules if not rule.passed), None)
+    next_key, facts = _next_step(failed, copy_base, copy_tuned, leaks, settings)
+    return GateDecision(
+        is_open=failed is None, verdict=copy_base.verdict or "not enough evidence", candidate=copy_base.candidate,
+        versus=copy_base.versus, metric=METRIC, n=copy_base.n, difference=copy_base.difference, low=copy_base.low,
+        high=copy_base.high, next_key=next_key, facts=facts)
+
+
+def _next_step(failed: Rule | None, copy_base: Comparison, copy_tuned: Comparison, leaks: int,
+               settings: ScoresSettings) -> tuple[str, dict[str, str | int | float]]:
+    if failed is None:
+        return "scores.next.serve", {"candidate": copy_base.candidate}
+    if failed.key == "scores.rule.leak":
+        return "scores.next.leak", {"leaks": leaks}
+    if failed.key == "scores.rule.better":
+        if copy_base.verdict == "worse":
+            return "scores.next.worse", {}
+        return _ask_for_rows("scores.next.more_rows", "scores.next.no_difference", copy_base.rows_to_decide, copy_base)
+    if failed.key == "scores.rule.copy":
+        margin = settings.copy_margin_bits_per_byte
+        if copy_tuned.difference >= margin:
+            return "scores.next.copy_worse", {"margin": margin, "difference": copy_tuned.difference}
+        needed = rows_to_decide(margin - copy_tuned.difference, copy_tuned.standard_error, copy_tuned.n, alpha=settings.alpha)
+        return _ask_for_rows("scores.next.copy_more_rows", "scores.next.copy_close", needed, copy_tuned)
+    return failed.key.replace(".rule.", ".next."), {}
+
+
+def _ask_for_rows(key: str, key_out_of_reach: str, needed: int | None, comparison: Comparison) -> tuple[str, dict[str, str | int | float]]:
+    if needed is None or needed > OUT_OF_REACH * comparison.n:
+        return key_out_of_reach, {"n": comparison.n}
+    return key, {"more": max(1, needed - comparison.n), "n": comparison.n}

@@ -1,0 +1,229 @@
+"""Makes the scores: asks every candidate the same held-out rows, compares them, decides the gate and writes the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tutelage.core.errors import InputError
+from tutelage.core.files import read_rows, write_rows, write_whole
+from tutelage.core.history import Fate
+from tutelage.core.records import Example, GateDecision, Score
+from tutelage.core.store import Artifact, Making, installed_versions
+from tutelage.scores import plots
+from tutelage.scores.classifier import TypeClassifier, train_classifier
+from tutelage.scores.compare import compare, judge_reference, judge_rows
+from tutelage.scores.gate import apply_rules, decide, judge_copy
+from tutelage.scores.measure import Candidate, choose_drafted, choose_rows, measure
+from tutelage.scores.page import render_page
+from tutelage.scores.report import choose_examples, choose_worst, headline
+from tutelage.scores.results import CandidateMeasured, Comparison, Reference, Report, RowMeasure, Rule
+from tutelage.scores.settings import ScoresSettings
+from tutelage.text.similarity import resembling, shingles
+
+__all__ = ["VERSION", "Candidate", "make"]
+
+VERSION = 1
+LEAK_THRESHOLD = 0.5
+FEW_DOCUMENTS = 20
+DRAFTING_RULES = ("looping_share", "clause_type_match")
+WEIGHTS = (".gguf", ".safetensors")
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of the dataset, by use."""
+
+    held_out: list[Example]
+    train: list[Example]
+    validation: list[Example]
+
+
+@dataclass(frozen=True)
+class _Roles:
+    """Names of the candidates by role."""
+
+    base: str
+    tuned: str
+    copy: str
+
+
+@dataclass(frozen=True)
+class _Found:
+    """All that was computed, before it is written."""
+
+    rows: dict[str, list[RowMeasure]]
+    examples: dict[str, Example]
+    scores: list[Score]
+    comparisons: list[Comparison]
+    rules: list[Rule]
+    decision: GateDecision
+    reference: Reference
+    leaks: int
+
+
+def make(making: Making, *, candidates: Sequence[Candidate]) -> None:
+    """Write scores.jsonl, rows.jsonl, gate.json, report.json and a page in each language. A closed gate is a result, not an error.
+
+    Takes exactly one candidate of each role. Raises InputError for other candidates, or where no held-out row is left.
+    """
+    settings = making.settings
+    assert isinstance(settings, ScoresSettings)
+    roles = _check(candidates)
+    rows = _read(making.parents["dataset"])
+    making.ledger.rows_in(row.id for row in rows.held_out)
+    chosen = choose_rows(rows.held_out, settings.held_out, settings.seed)
+    drafted = choose_drafted(chosen, settings.drafts)
+    measured = _measure_all(making, candidates, chosen, {row.id for row in drafted}, settings)
+    examples = _settle(making, rows, chosen, measured, settings)
+    classifier = train_classifier(rows.train)
+    if classifier is None:
+        making.events.warning("scores", "scores.no_classifier")
+    found = _compute(rows, measured, examples, roles, classifier, settings)
+    documents = len({row.document_id for row in found.rows[roles.base]})
+    if documents < FEW_DOCUMENTS:
+        making.events.warning("scores", "scores.few_documents", documents=documents)
+    report = _report(making, rows, found, measured, roles, classifier, candidates[0].chat_format.name, settings)
+    _write(making, found, report, settings)
+    _tell(making, found, report, measured)
+
+
+def _check(candidates: Sequence[Candidate]) -> _Roles:
+    roles = sorted(candidate.role for candidate in candidates)
+    names = [candidate.name for candidate in candidates]
+    if roles != ["base", "copy", "tuned"] or len(set(names)) != len(names):
+        raise InputError(f"scores compare one base, one tuned model and one copy under different names; got "
+                         f"{', '.join(f'{candidate.name} ({candidate.role})' for candidate in candidates) or 'nothing'}.")
+    by_role = {candidate.role: candidate.name for candidate in candidates}
+    return _Roles(by_role["base"], by_role["tuned"], by_role["copy"])
+
+
+def _read(dataset: Artifact) -> _Rows:
+    """The examples, and the check that something is held out."""
+    rows = list(read_rows(dataset.file("examples.jsonl"), Example))
+    parts: dict[str, list[Example]] = {part: [row for row in rows if row.part == part] for part in ("held_out", "train", "validation")}
+    if not parts["held_out"]:
+        raise InputError(f"{dataset.folder}: none of its {len(rows)} rows is held out, so nothing can be scored. "
+                         "Give more documents, or hold out a larger share in the dataset's settings.")
+    return _Rows(**parts)
+
+
+def _measure_all(making: Making, candidates: Sequence[Candidate], rows: Sequence[Example], drafted: set[str],
+                 settings: ScoresSettings) -> list[CandidateMeasured]:
+    """Ask one candidate after the other. What a killed run finished stands in scratch and is not asked again."""
+    each = len(rows) + len(drafted)
+    total, done = each * len(candidates), 0
+    result = []
+    for place, candidate in enumerate(candidates):
+        kept = making.scratch / f"{candidate.name}.json"
+        if kept.exists():
+            result.append(CandidateMeasured.model_validate_json(kept.read_text("utf-8")))
+            done = each * (place + 1)
+            making.events.note("scores", "scores.resumed", candidate=candidate.name)
+            continue
+
+        def progress(count: int, name: str = candidate.name) -> None:
+            nonlocal done
+            done += count
+            making.events.step("scores", done=done, total=total, candidate=name)
+
+        making.events.note("scores", "scores.measuring", candidate=candidate.name, rows=len(rows), drafts=len(drafted))
+        measured = measure(candidate, rows, drafted, settings, progress)
+        write_whole(kept, measured.model_dump_json())
+        result.append(measured)
+    return result
+
+
+def _settle(making: Making, rows: _Rows, chosen: Sequence[Example], measured: Sequence[CandidateMeasured],
+            settings: ScoresSettings) -> dict[str, Example]:
+    """The rows that every candidate scored, by id, in the order in which they were drawn; each held-out row gets its fate."""
+    too_long = {row: one.candidate for one in measured for row in one.too_long}
+    kept = {row.id: row for row in chosen if row.id not in too_long}
+    for row in rows.held_out:
+        if row.id in kept:
+            fate = Fate(row=row.id, what="kept", reason="scored", name=row.heading)
+        elif row.id in too_long:
+            fate = Fate(row=row.id, what="dropped", reason="longer than a candidate's context", name=row.heading, detail=too_long[row.id])
+        else:
+            fate = Fate(row=row.id, what="dropped", reason="beyond the setting held_out", name=row.heading, detail=str(settings.held_out))
+        making.ledger.record(fate)
+    if too_long:
+        making.events.warning("scores", "scores.too_long", rows=len(too_long))
+    if not kept:
+        raise InputError(f"none of {len(chosen)} held-out rows fits the context of {', '.join(sorted(set(too_long.values())))}, "
+                         "so nothing can be scored. Give a larger context_length, or cut the documents into shorter clauses.")
+    return kept
+
+
+def _compute(rows: _Rows, measured: Sequence[CandidateMeasured], examples: Mapping[str, Example], roles: _Roles,
+             classifier: TypeClassifier | None, settings: ScoresSettings) -> _Found:
+    drafts_of = [{row.row for row in one.rows if row.answer is not None} for one in measured]
+    drafted = [row for row in examples if all(row in drafts for drafts in drafts_of)]
+    judged = {one.candidate: judge_rows(one, examples, drafted, classifier) for one in measured}
+    pairs = ((roles.tuned, roles.base), (roles.copy, roles.base), (roles.copy, roles.tuned))
+    scores, comparisons = compare(judged, pairs, base=roles.base, settings=settings)
+    by_pair = {(one.candidate, one.versus, one.metric): one for one in comparisons}
+    copy_base = by_pair[roles.copy, roles.base, "bits_per_byte"]
+    copy_tuned = by_pair[roles.copy, roles.tuned, "bits_per_byte"]
+    drafting = [by_pair[roles.copy, roles.base, metric] for metric in DRAFTING_RULES if (roles.copy, roles.base, metric) in by_pair]
+    seen = [*rows.train, *rows.validation]
+    leaks = len({pair.right for pair in resembling([shingles(row.text, row.language) for row in seen],
+                                                   [shingles(row.text, row.language) for row in examples.values()], LEAK_THRESHOLD)})
+    reply_tokens = {row.row: row.reply_tokens for row in judged[roles.base]}
+    return _Found(
+        rows=judged, examples=dict(examples), scores=scores, comparisons=comparisons,
+        rules=apply_rules(copy_base, copy_tuned, drafting, leaks, settings),
+        decision=decide(copy_base, copy_tuned, drafting, leaks, settings),
+        reference=judge_reference([examples[row] for row in drafted or examples], reply_tokens, classifier, settings), leaks=leaks)
+
+
+def _report(making: Making, rows: _Rows, found: _Found, measured: Sequence[CandidateMeasured], roles: _Roles,
+            classifier: TypeClassifier | None, chat_format: str, settings: ScoresSettings) -> Report:
+    files = {name: digest for name, digest in making.parents["model"].manifest.files.items() if name.endswith(WEIGHTS)}
+    cost = next(one for one in found.comparisons
+                if (one.candidate, one.versus, one.metric) == (roles.copy, roles.tuned, "bits_per_byte"))
+    languages = [row.language for row in found.examples.values()]
+    return Report(
+        decision=found.decision, copy_state=judge_copy(cost, settings.copy_margin_bits_per_byte),
+        copy_margin=settings.copy_margin_bits_per_byte, rules=tuple(found.rules), candidates=tuple(found.rows),
+        scores=tuple(found.scores), comparisons=tuple(found.comparisons), reference=found.reference,
+        classifier_rows=classifier.rows if classifier else 0, classifier_types=len(classifier.types) if classifier else 0,
+        held_out_rows=len(rows.held_out), scored_rows=len(found.examples),
+        drafted_rows=sum(row.draft is not None for row in found.rows[roles.base]),
+        documents=cost.documents, too_long_rows=len({row for one in measured for row in one.too_long}),
+        languages={language: languages.count(language) for language in sorted(set(languages))},
+        leaks=found.leaks, leak_threshold=LEAK_THRESHOLD, settings=settings.model_dump(),
+        artifacts={stage: parent.id for stage, parent in making.parents.items()}, files=files,
+        engines={one.candidate: one.engine for one in measured}, chat_format=chat_format, packages=installed_versions(),
+        examples=choose_examples(found.rows, found.examples),
+        worst=choose_worst(found.rows, found.examples, candidate=roles.copy, base=roles.base))
+
+
+def _write(making: Making, found: _Found, report: Report, settings: ScoresSettings) -> None:
+    write_rows(making.folder / "scores.jsonl", found.scores)
+    write_rows(making.folder / "rows.jsonl", [row for measures in found.rows.values() for row in measures])
+    write_whole(making.folder / "gate.json", found.decision.model_dump_json(indent=1))
+    write_whole(making.folder / "report.json", report.model_dump_json(indent=1))
+    curve = list(read_rows(making.parents["training"].file("curve.jsonl"), plots.CurvePoint))
+    lengths = {name: [row.draft_tokens for row in measures if row.draft_tokens is not None] for name, measures in found.rows.items()}
+    for language in ("en", "zh"):
+        drawn = {
+            "curve": plots.training_curve(curve, language),
+            "lengths": plots.length_histogram(lengths, settings.max_draft_tokens, language),
+            "candidates": plots.candidates_plot(report.scores, report.candidates, language),
+            "forest": plots.forest_plot(report.comparisons, report.copy_margin, report.decision.versus, language),
+        }
+        write_whole(making.folder / f"report.{language}.html", render_page(report, drawn, language))
+
+
+def _tell(making: Making, found: _Found, report: Report, measured: Sequence[CandidateMeasured]) -> None:
+    """Counts, facts and the verdict."""
+    making.counts.update(scored=report.scored_rows, drafted=report.drafted_rows, leaks=found.leaks)
+    for one in measured:
+        making.facts[f"seconds_scoring_{one.candidate}"] = one.seconds_scoring
+        making.facts[f"seconds_drafting_{one.candidate}"] = one.seconds_drafting
+    decision = found.decision
+    making.facts.update(is_open=decision.is_open, verdict=decision.verdict, difference=decision.difference)
+    key, facts = headline(decision, float(report.settings["alpha"]))
+    making.events.send("scores", "verdict", key, is_open=decision.is_open, **facts)
+    making.events.note("scores", decision.next_key, **decision.facts)

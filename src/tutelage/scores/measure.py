@@ -1,0 +1,115 @@
+"""What each candidate says of the held-out rows: it is opened, asked, and closed before the next one is opened."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tutelage.core.chat import ChatFormat, end_id, render
+from tutelage.core.engine import Engine
+from tutelage.core.errors import TutelageError
+from tutelage.core.files import short_hash
+from tutelage.core.records import Answer, Example, Sampling
+from tutelage.scores.results import CandidateMeasured, Measured
+from tutelage.scores.settings import ScoresSettings
+
+BATCH_ROWS = 16
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model to be compared. `open` loads it; it is closed again before the next one is opened."""
+
+    name: str
+    role: Literal["base", "tuned", "copy"]
+    open: Callable[[], Engine]
+    chat_format: ChatFormat
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A row as token ids: `ids` end with the token that ends the reply, which begins at `start`."""
+
+    row: Example
+    ids: tuple[int, ...]
+    start: int
+
+
+def prepare(row: Example, chat_format: ChatFormat, engine: Engine) -> Prepared:
+    """The row rendered as in training, up to the last supervised token."""
+    prompt = render(row.prompt, chat_format, engine, reply=True)
+    whole = render(row.messages, chat_format, engine, reply=False)
+    last = max(place for place, is_supervised in enumerate(whole.supervised) if is_supervised)
+    return Prepared(row, whole.ids[:last + 1], len(prompt.ids))
+
+
+def choose_rows(rows: Sequence[Example], limit: int, seed: int) -> list[Example]:
+    """At most `limit` rows, drawn by a hash of seed and id: the same rows whatever the order they came in."""
+    return sorted(rows, key=lambda row: short_hash(str(seed), row.id))[:limit]
+
+
+def choose_drafted(rows: Sequence[Example], limit: int) -> list[Example]:
+    """At most `limit` rows, one clause type after the other in turn, so that rare types are drafted too."""
+    seen: dict[str, int] = {}
+    rounds: list[int] = []
+    for row in rows:
+        rounds.append(seen.get(row.clause_type, 0))
+        seen[row.clause_type] = rounds[-1] + 1
+    order = sorted(range(len(rows)), key=lambda place: (rounds[place], place))
+    return [rows[place] for place in sorted(order[:limit])]
+
+
+def measure(candidate: Candidate, rows: Sequence[Example], drafted: Collection[str], settings: ScoresSettings,
+            progress: Callable[[int], None]) -> CandidateMeasured:
+    """Score `rows` and draft those whose ids are in `drafted`. `progress` hears how many rows were done since the last call."""
+    engine = candidate.open()
+    try:
+        prepared = [prepare(row, candidate.chat_format, engine) for row in rows]
+        fits = [one for one in prepared if len(one.ids) <= engine.context_length]
+        started = time.monotonic()
+        nats = _score(engine, fits, progress)
+        scored = time.monotonic()
+        to_draft = [one for one in fits if one.row.id in drafted]
+        answers = _draft(engine, candidate.chat_format, to_draft, settings, progress)
+        finished = time.monotonic()
+    finally:
+        engine.close()
+    measured = tuple(Measured(row=one.row.id, nats=nats[one.row.id], reply_tokens=len(one.ids) - one.start,
+                              size_bytes=len(one.row.text.encode("utf-8")), answer=answers.get(one.row.id)) for one in fits)
+    return CandidateMeasured(
+        candidate=candidate.name, engine=type(engine).__name__, rows=measured,
+        seconds_scoring=round(scored - started, 2), seconds_drafting=round(finished - scored, 2),
+        too_long=tuple(one.row.id for one in prepared if len(one.ids) > engine.context_length))
+
+
+def _score(engine: Engine, prepared: Sequence[Prepared], progress: Callable[[int], None]) -> dict[str, float]:
+    """Nats of each row's reply. Rows of similar length go together, the longest first: if memory fails, it fails at once."""
+    nats: dict[str, float] = {}
+    by_length = sorted(prepared, key=lambda one: (-len(one.ids), one.row.id))
+    for begin in range(0, len(by_length), BATCH_ROWS):
+        batch = by_length[begin:begin + BATCH_ROWS]
+        results = engine.score([one.ids for one in batch], [one.start for one in batch])
+        for one, scores in zip(batch, results, strict=True):
+            if [score.token_id for score in scores] != list(one.ids[one.start:]):
+                raise TutelageError(f"{engine.name}: row {one.row.id} was scored on {len(scores)} tokens that are not its "
+                                    f"{len(one.ids) - one.start} reply tokens. Please report this.")
+            nats[one.row.id] = -sum(score.logprob for score in scores)
+        progress(len(batch))
+    return nats
+
+
+def _draft(engine: Engine, chat_format: ChatFormat, prepared: Sequence[Prepared], settings: ScoresSettings,
+           progress: Callable[[int], None]) -> dict[str, Answer]:
+    answers: dict[str, Answer] = {}
+    sampling = Sampling(max_tokens=settings.max_draft_tokens, repetition_penalty=settings.repetition_penalty, seed=settings.seed)
+    end = end_id(chat_format, engine)
+    fits = [one for one in prepared if one.start + settings.max_draft_tokens <= engine.context_length]
+    by_length = sorted(fits, key=lambda one: (one.start, one.row.id))
+    for begin in range(0, len(by_length), BATCH_ROWS):
+        batch = by_length[begin:begin + BATCH_ROWS]
+        replies = engine.generate([one.ids[:one.start] for one in batch], sampling, end_ids=(end,))
+        answers.update({one.row.id: reply for one, reply in zip(batch, replies, strict=True)})
+        progress(len(batch))
+    return answers

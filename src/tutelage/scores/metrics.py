@@ -1,0 +1,96 @@
+"""What is measured on a row, each with its source; and what a good direction is for each metric."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+TOKEN = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿\U00020000-\U0003134f]"
+                   r"|(?:(?![぀-ヿ㐀-䶿一-鿿豈-﫿\U00020000-\U0003134f])[^\W_])+")
+REPEAT_LENGTH = 4
+LOOPING = 0.5  # half of a draft was said before; the clauses of people in licences stay below 0.35
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric's name, its good direction ("" for a description without one) and how it is computed over rows.
+
+    A "ratio" is a sum over a sum, a "mean" an average of rows, a "share" an average of yes and no.
+    """
+
+    name: str
+    good: Literal["low", "high", ""]
+    kind: Literal["ratio", "mean", "share"]
+
+
+METRICS = (
+    Metric("bits_per_byte", "low", "ratio"),
+    Metric("rouge_l", "high", "mean"),
+    Metric("clause_type_match", "high", "share"),
+    Metric("looping_share", "low", "share"),
+    Metric("repetition", "", "mean"),
+    Metric("stopped_share", "", "share"),
+    Metric("draft_tokens", "", "mean"),
+)
+
+
+def bits_per_byte(nats: float, size_bytes: int) -> float:
+    """Bits that the model needs for a byte of the text: comparable over tokenizers. 0 is perfect, 8 is no knowledge at all.
+
+    `nats` is the negative sum of natural-log probabilities of the reply's tokens, the one that ends the turn included.
+    Source: Gao et al. 2020, arXiv:2101.00027, section 3.1.
+    """
+    return nats / math.log(2) / size_bytes
+
+
+def tokens(text: str) -> list[str]:
+    """Lower-case runs of letters and digits; each Chinese or Japanese character is a token of its own.
+
+    On ASCII text these are the tokens of rouge-score.
+    """
+    return TOKEN.findall(text.lower())
+
+
+def common_subsequence_length(first: Sequence[str], second: Sequence[str]) -> int:
+    """Length of the longest common subsequence. Source: Hyyro 2004, bit-parallel LCS-length computation revisited."""
+    places: dict[str, int] = {}
+    for place, token in enumerate(first):
+        places[token] = places.get(token, 0) | 1 << place
+    full = (1 << len(first)) - 1
+    row = full
+    for token in second:
+        matches = row & places.get(token, 0)
+        row = ((row + matches) | (row - matches)) & full
+    return len(first) - row.bit_count()
+
+
+def rouge_l(reference: str, draft: str) -> float:
+    """ROUGE-L F1 in 0..1: how much of both texts is one common subsequence of words (of characters in Chinese).
+
+    Equals rouge-score 0.1.2 without stemming on ASCII text. Two texts without any token give 0.
+    Source: Lin 2004, ROUGE: a package for automatic evaluation of summaries.
+    """
+    expected, got = tokens(reference), tokens(draft)
+    common = common_subsequence_length(expected, got)
+    if common == 0:
+        return 0.0
+    precision, recall = common / len(got), common / len(expected)
+    return 2 * precision * recall / (precision + recall)
+
+
+def repetition(text: str) -> float:
+    """Share of the text's runs of four tokens that stood in it before, 0..1: a draft going round in circles nears 1.
+
+    Source: Welleck et al. 2019, arXiv:1908.04319, seq-rep-4.
+    """
+    words = tokens(text)
+    runs = [tuple(words[place:place + REPEAT_LENGTH]) for place in range(len(words) - REPEAT_LENGTH + 1)]
+    return 1 - len(set(runs)) / len(runs) if runs else 0.0
+
+
+def is_looping(text: str) -> bool:
+    """Whether at least half of the text's runs of four tokens stood in it before."""
+    return repetition(text) >= LOOPING

@@ -1,0 +1,193 @@
+"""The report as one self-contained HTML page in one language: no script, nothing fetched, every text escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from string import Template
+
+from tutelage.core.language import text
+from tutelage.core.records import Score
+from tutelage.scores.metrics import METRICS
+from tutelage.scores.report import headline, level
+from tutelage.scores.results import Report, Shown
+from tutelage.text.clause_types import CLAUSE_TYPES
+
+HTML_LANGUAGES = {"en": "en", "zh": "zh-CN"}
+VERDICT_CLASSES = {"better": "good", "worse": "bad", "not enough evidence": "open"}
+PLOTS = ("curve", "lengths", "candidates", "forest")
+
+
+def render_page(report: Report, plots: Mapping[str, str], language: str) -> str:
+    """The page. `plots` are SVG elements by name (one of PLOTS), "" where there was nothing to draw."""
+    folder = files("tutelage.scores").joinpath("templates")
+    return Template(folder.joinpath("report.html").read_text("utf-8")).substitute(
+        language=HTML_LANGUAGES[language], style=folder.joinpath("report.css").read_text("utf-8"),
+        title=escape(text("scores.page.title", language)), body=_Page(report, language).body(plots))
+
+
+def figure(value: float, metric: str) -> str:
+    """A value as the page shows it: shares in percent, tokens with one decimal, all else with three."""
+    if _is_share(metric):
+        return f"{100 * value:.1f} %"
+    return f"{value:.1f}" if metric == "draft_tokens" else f"{value:.3f}"
+
+
+def signed(value: float, metric: str) -> str:
+    """A difference with its sign; of shares in percentage points."""
+    if _is_share(metric):
+        return f"{100 * value:+.1f}"
+    return f"{value:+.1f}" if metric == "draft_tokens" else f"{value:+.3f}"
+
+
+def _is_share(metric: str) -> bool:
+    return metric == "repetition" or any(one.kind == "share" for one in METRICS if one.name == metric)
+
+
+class _Page:
+    """Writes the sections of one report in one language."""
+
+    def __init__(self, report: Report, language: str) -> None:
+        self.report, self.language = report, language
+
+    def say(self, key: str, **facts: object) -> str:
+        """A text of the catalogue, escaped."""
+        return escape(text(f"scores.{key}", self.language, **facts))
+
+    def body(self, plots: Mapping[str, str]) -> str:
+        """All sections, the verdict first."""
+        sections = [self.verdict(), self.numbers(), self.plots(plots), self.shown("examples", self.report.examples),
+                    self.shown("worst", self.report.worst), self.identity(), self.limits()]
+        return "\n".join(section for section in sections if section)
+
+    def verdict(self) -> str:
+        """What was decided, why, and what to do next."""
+        report, decision = self.report, self.report.decision
+        key, facts = headline(decision, float(report.settings["alpha"]))
+        state = "good" if decision.is_open else VERDICT_CLASSES[decision.verdict] if decision.verdict != "better" else "bad"
+        rules = "".join(f'<li class="{"met" if rule.passed else "unmet"}"><b>{self.say("page.met" if rule.passed else "page.unmet")}</b> '
+                        f"{escape(text(rule.key, self.language, **rule.facts))}</li>" for rule in report.rules)
+        return (f'<section class="verdict {state}" aria-labelledby="verdict"><p class="badge">'
+                f'{self.say("page.gate_open" if decision.is_open else "page.gate_closed")}</p>'
+                f'<h1 id="verdict">{escape(text(key, self.language, **facts))}</h1>'
+                f'<p class="next"><b>{self.say("page.next")}</b> {escape(text(decision.next_key, self.language, **decision.facts))}</p>'
+                f'<ul class="rules">{rules}</ul></section>')
+
+    def numbers(self) -> str:
+        """The table of all candidates and metrics."""
+        report = self.report
+        head = "".join(f'<th scope="col">{self.say(f"column.{name}", level=level(float(report.settings["alpha"])))}</th>'
+                       for name in ("metric", "candidate", "value", "n", "difference", "verdict"))
+        bodies = []
+        for metric in (one.name for one in METRICS):
+            scores = [score for score in report.scores if score.metric == metric]
+            if scores:
+                bodies.append(f"<tbody>{self._metric_rows(metric, scores)}</tbody>")
+        facts = self.say("page.counts", scored=report.scored_rows, held_out=report.held_out_rows, documents=report.documents,
+                         drafted=report.drafted_rows)
+        return (f'<section><h2>{self.say("page.numbers")}</h2><p>{facts}</p><div class="wide"><table><thead><tr>{head}</tr></thead>'
+                f'{"".join(bodies)}</table></div></section>')
+
+    def _metric_rows(self, metric: str, scores: Sequence[Score]) -> str:
+        reference = self._reference(metric)
+        height = len(scores) + (1 if reference else 0)
+        name = (f'<th scope="rowgroup" rowspan="{height}">{self.say(f"metric.{metric}")}'
+                f"<small>{self.say(f'metric_note.{metric}')}</small></th>")
+        rows = []
+        for score in scores:
+            value = f"{figure(score.value, metric)} <span>[{figure(score.low, metric)}, {figure(score.high, metric)}]</span>"
+            rows.append(f'<th scope="row">{escape(score.candidate)}</th><td>{value}</td><td>{score.n}</td>'
+                        f"<td>{self._difference(score)}</td><td>{self._verdict(score)}</td>")
+        if reference:
+            rows.append(reference)
+        return "".join(f"<tr>{name if place == 0 else ''}{row}</tr>" for place, row in enumerate(rows))
+
+    def _difference(self, score: Score) -> str:
+        if score.difference is None or score.difference_low is None or score.difference_high is None:
+            return self.say("page.is_base")
+        ends = f"{signed(score.difference_low, score.metric)}, {signed(score.difference_high, score.metric)}"
+        unit = f" {self.say('page.points')}" if _is_share(score.metric) else ""
+        return f"{signed(score.difference, score.metric)} <span>[{ends}]</span>{unit}"
+
+    def _verdict(self, score: Score) -> str:
+        if score.verdict is None:
+            return ""
+        name = score.verdict.replace(" ", "_")
+        return f'<span class="chip {VERDICT_CLASSES[score.verdict]}">{self.say(f"verdict.{name}")}</span>'
+
+    def _reference(self, metric: str) -> str:
+        """The row of the held-out clauses themselves; "" for metrics that they do not have."""
+        one = self.report.reference
+        values = {"clause_type_match": one.type_match, "looping_share": one.looping_share, "repetition": one.repetition,
+                  "stopped_share": one.stopped_share, "draft_tokens": one.draft_tokens}
+        value = values.get(metric)
+        if value is None:
+            return ""
+        between = ""
+        if metric == "clause_type_match" and one.type_match_low is not None and one.type_match_high is not None:
+            between = f" <span>[{figure(one.type_match_low, metric)}, {figure(one.type_match_high, metric)}]</span>"
+        return (f'<th scope="row" class="reference">{self.say("page.reference")}</th><td>{figure(value, metric)}{between}</td>'
+                f'<td>{one.n}</td><td colspan="2" class="reference">{self.say("page.reference_note")}</td>')
+
+    def plots(self, plots: Mapping[str, str]) -> str:
+        """The plots that there are, each with what it shows."""
+        drawn = [f'<figure class="{name}"><div role="img" aria-label="{self.say(f"plot_note.{name}")}">{plots[name]}</div>'
+                 f"<figcaption>{self.say(f'plot_note.{name}')}</figcaption></figure>" for name in PLOTS if plots.get(name)]
+        return f'<section><h2>{self.say("page.plots")}</h2><div class="plots">{"".join(drawn)}</div></section>' if drawn else ""
+
+    def shown(self, kind: str, rows: Sequence[Shown]) -> str:
+        """Held-out clauses side by side with the drafts."""
+        if not rows:
+            return ""
+        cards = "".join(self._card(row) for row in rows)
+        return f'<section><h2>{self.say(f"page.{kind}")}</h2><p>{self.say(f"page.{kind}_note")}</p>{cards}</section>'
+
+    def _card(self, row: Shown) -> str:
+        keywords = "".join(f"<li>{escape(word)}</li>" for word in row.keywords)
+        columns = [f'<div><h4>{self.say("page.held_out_clause")}</h4><pre tabindex="0">{escape(row.text)}</pre></div>']
+        for name, bits in row.bits_per_byte.items():
+            draft = row.drafts.get(name)
+            none = f'<p class="none">{self.say("page.not_drafted")}</p>'
+            shown = none if draft is None else f'<pre tabindex="0">{escape(draft)}</pre>'
+            said = row.predicted.get(name)
+            taken = ""
+            if said is not None:
+                taken = (f'<p class="{"met" if said == row.clause_type else "unmet"}">'
+                         f'{self.say("page.taken_for", clause_type=self._type(said))}</p>')
+            columns.append(f'<div><h4>{escape(name)} <span>{bits:.3f} {self.say("page.bits")}</span></h4>{shown}{taken}</div>')
+        return (f'<article><h3>{escape(self._type(row.clause_type))}</h3><ul class="keywords">{keywords}</ul>'
+                f'<p class="source">{self.say("page.source", source=row.source, row=row.row)}</p>'
+                f'<div class="side" lang="{HTML_LANGUAGES[row.language]}">{"".join(columns)}</div></article>')
+
+    def _type(self, key: str) -> str:
+        known = CLAUSE_TYPES.get(key)
+        return known.name("zh" if self.language == "zh" else "en") if known else key
+
+    def identity(self) -> str:
+        """What exactly was compared, and how to do it again."""
+        report = self.report
+        pairs = [(self.say(f"identity.{stage}"), f"<code>{escape(found)}</code>") for stage, found in report.artifacts.items()]
+        pairs += [(escape(name), f"<code>{escape(digest)}</code>") for name, digest in report.files.items()]
+        pairs += [(self.say("identity.engine", candidate=name), escape(engine)) for name, engine in report.engines.items()]
+        pairs.append((self.say("identity.chat_format"), f"<code>{escape(report.chat_format)}</code>"))
+        pairs.append((self.say("identity.decoding"), self.say("identity.decoding_value", **report.settings)))
+        pairs.append((self.say("identity.statistics"), self.say("identity.statistics_value", **report.settings)))
+        pairs.append((self.say("identity.judge"), self.say(
+            "identity.judge_value", rows=report.classifier_rows, types=report.classifier_types)
+            if report.classifier_types else self.say("identity.no_judge")))
+        pairs.append((self.say("identity.packages"), escape(", ".join(f"{name} {found}" for name, found in report.packages.items()))))
+        pairs.append((self.say("identity.repeat"), "<code>tutelage make RECIPE --until scores</code>"))
+        rows = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in pairs)
+        return f'<section class="identity"><h2>{self.say("page.identity")}</h2><dl>{rows}</dl></section>'
+
+    def limits(self) -> str:
+        """What these numbers do not say."""
+        report = self.report
+        lines = [self.say("limit.meaning"), self.say("limit.people"), self.say("limit.memory"), self.say("limit.other_documents"),
+                 self.say("limit.languages", en=report.languages.get("en", 0), zh=report.languages.get("zh", 0)),
+                 self.say("limit.decoding", drafted=report.drafted_rows, **report.settings),
+                 self.say("limit.clusters", documents=report.documents)]
+        if report.too_long_rows:
+            lines.append(self.say("limit.too_long", rows=report.too_long_rows))
+        return f'<section><h2>{self.say("page.limits")}</h2><ul>{"".join(f"<li>{line}</li>" for line in lines)}</ul></section>'

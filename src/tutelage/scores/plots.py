@@ -1,0 +1,152 @@
+"""The plots of the report as inline SVG: the same data gives the same bytes, texts stay texts, nothing is downloaded."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+
+from tutelage.core.language import text
+from tutelage.core.records import Score
+from tutelage.scores.metrics import METRICS
+from tutelage.scores.results import Comparison
+
+FONTS = "system-ui, -apple-system, 'Segoe UI', 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', sans-serif"
+COLOURS = ("#64748b", "#2563eb", "#0f766e", "#b45309", "#7c3aed")
+INK, FAINT = "#1e293b", "#cbd5e1"
+SHOWN = ("bits_per_byte", "rouge_l", "clause_type_match")
+
+
+class CurvePoint(BaseModel):
+    """What the plot needs of a line of the training's `curve.jsonl`."""
+
+    step: int
+    loss: float | None = None
+    validation_loss: float | None = None
+
+
+def training_curve(points: Sequence[CurvePoint], language: str) -> str:
+    """Loss of each step and validation loss; "" where there is nothing to draw."""
+    losses = [(point.step, point.loss) for point in points if point.loss is not None]
+    checks = [(point.step, point.validation_loss) for point in points if point.validation_loss is not None]
+    if not losses and not checks:
+        return ""
+    figure, axes = _figure(6.4, 3.0)
+    if losses:
+        axes.plot(*zip(*losses, strict=True), color="#94a3b8", linewidth=1.3, label=text("scores.plot.loss", language))
+    if checks:
+        axes.plot(*zip(*checks, strict=True), color=COLOURS[1], linewidth=1.8, marker="o", markersize=4,
+                  label=text("scores.plot.validation_loss", language))
+    axes.set_xlabel(text("scores.plot.step", language))
+    axes.set_ylabel(text("scores.plot.nats", language))
+    axes.grid(axis="y", color=FAINT, linewidth=0.5)
+    axes.legend(frameon=False)
+    return _svg(figure, "curve")
+
+
+def length_histogram(lengths: Mapping[str, Sequence[int]], limit: int, language: str) -> str:
+    """How long drafts are, by candidate, up to the drafts' token limit; "" where nothing was drafted."""
+    if not any(lengths.values()):
+        return ""
+    figure, axes = _figure(6.4, 3.0)
+    edges = np.linspace(0, limit, 9)
+    width = (edges[1] - edges[0]) * 0.8 / len(lengths)
+    for place, (name, values) in enumerate(lengths.items()):
+        heights, _ = np.histogram(np.clip(values, 0, limit), bins=edges)
+        axes.bar(edges[:-1] + width * (place + 0.5) + (edges[1] - edges[0]) * 0.1, heights, width=width,
+                 color=COLOURS[place % len(COLOURS)], label=name)
+    axes.set_xticks(edges, [f"{edge:.0f}" for edge in edges])
+    axes.set_xlabel(text("scores.plot.tokens", language))
+    axes.set_ylabel(text("scores.plot.drafts", language))
+    axes.grid(axis="y", color=FAINT, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.legend(frameon=False)
+    return _svg(figure, "lengths")
+
+
+def candidates_plot(scores: Sequence[Score], candidates: Sequence[str], language: str) -> str:
+    """Each candidate's value with its interval, a panel for each of the main metrics."""
+    metrics = [name for name in SHOWN if any(score.metric == name for score in scores)]
+    figure, panels = _figure(3.4 * len(metrics), 0.9 + 0.42 * len(candidates), columns=len(metrics))
+    for panel, metric in zip(np.atleast_1d(panels), metrics, strict=True):
+        for score in (one for one in scores if one.metric == metric):
+            place = candidates.index(score.candidate)
+            _bar(panel, place, (score.value, score.low, score.high), COLOURS[place % len(COLOURS)])
+        panel.set_yticks(range(len(candidates)), candidates if metric == metrics[0] else [""] * len(candidates))
+        panel.set_ylim(len(candidates) - 0.5, -0.5)
+        panel.set_title(text(f"scores.metric.{metric}", language), fontsize=10, loc="left", color=INK)
+        panel.grid(axis="x", color=FAINT, linewidth=0.5)
+    return _svg(figure, "candidates")
+
+
+def forest_plot(comparisons: Sequence[Comparison], margin: float, base: str, language: str) -> str:
+    """Paired gains over the base, right of 0 is better; and beside them what the copy costs, with its margin."""
+    good = {metric.name: metric.good for metric in METRICS if metric.good}
+    gains = [one for one in comparisons if one.versus == base and one.metric in good]
+    costs = [one for one in comparisons if one.versus != base and one.metric == "bits_per_byte"]
+    figure, (left, right) = _figure(10.2, 1.0 + 0.34 * len(gains), columns=2, widths=(3, 2))
+    for place, one in enumerate(gains):
+        sign = -1 if good[one.metric] == "low" else 1
+        ends = sorted((sign * one.low, sign * one.high))
+        colour = {"better": "#15803d", "worse": "#b91c1c"}.get(one.verdict or "", "#94a3b8")
+        _bar(left, place, (sign * one.difference, ends[0], ends[1]), colour)
+    left.set_yticks(range(len(gains)), [f"{one.candidate}: {text(f'scores.metric.{one.metric}', language)}" for one in gains])
+    left.set_ylim(len(gains) - 0.5, -0.5)
+    left.set_title(text("scores.plot.gain", language, base=base), fontsize=10, loc="left", color=INK)
+    for place, one in enumerate(costs):
+        _bar(right, place, (one.difference, one.low, one.high), COLOURS[2])
+    right.axvline(margin, color="#b91c1c", linewidth=1, linestyle="--")
+    right.set_yticks(range(len(costs)), [f"{one.candidate} - {one.versus}" for one in costs])
+    right.set_ylim(len(costs) - 0.5, -0.5)
+    right.set_title(text("scores.plot.cost", language, margin=f"{margin:g}"), fontsize=10, loc="left", color=INK)
+    for axes in (left, right):
+        axes.axvline(0, color=INK, linewidth=0.8)
+        axes.grid(axis="x", color=FAINT, linewidth=0.5)
+        axes.set_axisbelow(True)
+    return _svg(figure, "forest")
+
+
+def _bar(axes: Any, place: int, value_low_high: tuple[float, float, float], colour: str) -> None:
+    value, low, high = value_low_high
+    axes.plot([low, high], [place, place], color=colour, linewidth=2.4, solid_capstyle="butt")
+    axes.plot([value], [place], color=colour, marker="o", markersize=6)
+
+
+def _figure(width: float, height: float, *, columns: int = 1, widths: Sequence[float] | None = None) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(1, columns, gridspec_kw={"width_ratios": widths} if widths else None)
+    for one in np.atleast_1d(axes):
+        for side in ("top", "right"):
+            one.spines[side].set_visible(False)
+        for side in ("left", "bottom"):
+            one.spines[side].set_color(FAINT)
+        one.tick_params(colors=INK, labelsize=9, length=0)
+        one.xaxis.label.set_color(INK)
+        one.yaxis.label.set_color(INK)
+    return figure, axes
+
+
+def _svg(figure: Any, name: str) -> str:
+    """The figure as an <svg> element whose ids begin with `name` (several stand in one page) and whose texts use the page's fonts."""
+    import matplotlib
+
+    out = io.StringIO()
+    settings: Any = {"svg.hashsalt": name, "svg.fonttype": "none", "font.family": ["DejaVu Sans"], "axes.unicode_minus": False}
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        # The reader's browser draws the text; that the layout font lacks Chinese shapes only makes widths approximate.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Type": None, "Format": None})
+    svg = out.getvalue()
+    svg = svg[svg.index("<svg"):]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'width="[\d.]+pt" height="[\d.]+pt" ', "", svg, count=1)
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    svg = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", svg)
+    return svg.replace("'DejaVu Sans'", FONTS)

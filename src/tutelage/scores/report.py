@@ -1,0 +1,60 @@
+"""What the report says first, and which rows it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tutelage.core.records import Example, GateDecision
+from tutelage.scores.results import RowMeasure, Shown
+
+EXAMPLES = 6
+WORST = 5
+
+
+def headline(decision: GateDecision, alpha: float) -> tuple[str, dict[str, str | int | float]]:
+    """The verdict in one sentence: a key of the message catalogue and the facts that fill it. A gain is base minus candidate."""
+    if decision.is_open:
+        key = "scores.headline.open"
+    elif decision.verdict == "better":
+        key = "scores.headline.better_but_closed"
+    else:
+        key = {"worse": "scores.headline.worse", "not enough evidence": "scores.headline.undecided"}[decision.verdict]
+    return key, {"candidate": decision.candidate, "versus": decision.versus, "n": decision.n, "gain": -decision.difference,
+                 "low": -decision.high, "high": -decision.low, "level": level(alpha)}
+
+
+def level(alpha: float) -> str:
+    """The level of intervals as people write it: "95 %"."""
+    return f"{100 * (1 - alpha):g} %"
+
+
+def choose_examples(rows: Mapping[str, Sequence[RowMeasure]], examples: Mapping[str, Example]) -> tuple[Shown, ...]:
+    """The first six drafted rows of different clause types, in the order in which rows were drawn: nobody picks the nice ones."""
+    drafted = [row for row in _first(rows) if row.draft is not None]
+    first_of_type: dict[str, RowMeasure] = {}
+    for row in drafted:
+        first_of_type.setdefault(row.clause_type, row)
+    order = [*first_of_type.values(), *(row for row in drafted if first_of_type[row.clause_type] is not row)]
+    return tuple(_show(row.row, rows, examples) for row in order[:EXAMPLES])
+
+
+def choose_worst(rows: Mapping[str, Sequence[RowMeasure]], examples: Mapping[str, Example], *, candidate: str,
+                 base: str) -> tuple[Shown, ...]:
+    """The five rows on which `candidate` lost most, or gained least, against `base` in bits per byte."""
+    before = {row.row: row.bits_per_byte for row in rows[base]}
+    order = sorted(rows[candidate], key=lambda row: (before[row.row] - row.bits_per_byte, row.row))
+    return tuple(_show(row.row, rows, examples) for row in order[:WORST])
+
+
+def _first(rows: Mapping[str, Sequence[RowMeasure]]) -> Sequence[RowMeasure]:
+    return next(iter(rows.values()))
+
+
+def _show(row_id: str, rows: Mapping[str, Sequence[RowMeasure]], examples: Mapping[str, Example]) -> Shown:
+    example = examples[row_id]
+    found = {name: next(row for row in measures if row.row == row_id) for name, measures in rows.items()}
+    return Shown(
+        row=row_id, clause_type=example.clause_type, keywords=example.keywords, language=example.language, source=example.source,
+        text=example.text, drafts={name: row.draft for name, row in found.items() if row.draft is not None},
+        predicted={name: row.type_predicted for name, row in found.items() if row.type_predicted is not None},
+        bits_per_byte={name: row.bits_per_byte for name, row in found.items()})

@@ -1,0 +1,143 @@
+"""The rows that the scores write: what was measured, how candidates compare, and the report."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tutelage.core.records import Answer, GateDecision, Language, Record, Score, Verdict
+
+CopyState = Literal["holds", "fails", "not enough evidence"]
+
+
+class Measured(Record):
+    """What an engine said of one row: nats of the true reply (with the token that ends it), and its own draft if one was asked for."""
+
+    row: str
+    nats: float
+    reply_tokens: int
+    size_bytes: int
+    answer: Answer | None
+
+
+class CandidateMeasured(Record):
+    """All that one candidate was asked. `too_long` are rows that did not fit its context."""
+
+    candidate: str
+    engine: str
+    seconds_scoring: float
+    seconds_drafting: float
+    rows: tuple[Measured, ...]
+    too_long: tuple[str, ...]
+
+
+class RowMeasure(Record):
+    """One row of one candidate: a line of `rows.jsonl`. Fields of the draft are None for rows that were not drafted.
+
+    `type_predicted` is what the classifier takes the draft for; None also where there is no classifier.
+    """
+
+    row: str
+    candidate: str
+    document_id: str
+    clause_type: str
+    nats: float
+    reply_tokens: int
+    size_bytes: int
+    bits_per_byte: float
+    draft: str | None = None
+    draft_tokens: int | None = None
+    stopped: bool | None = None
+    rouge_l: float | None = None
+    repetition: float | None = None
+    type_predicted: str | None = None
+
+
+class Comparison(Record):
+    """A metric of `candidate` minus that of `versus` over the same rows, with the paired interval and test.
+
+    `verdict` is None for a metric without a good direction. `rows_to_decide` is how many rows in all would show this
+    difference with 80 % power (None: it is 0); `smallest_visible` is the smallest difference that these rows show.
+    """
+
+    candidate: str
+    versus: str
+    metric: str
+    n: int
+    documents: int
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    standard_error: float
+    rows_to_decide: int | None
+    smallest_visible: float
+    verdict: Verdict | None
+
+
+class Rule(Record):
+    """A rule of the gate and whether it is met. `key` names its text in the message catalogue, `facts` fill it."""
+
+    key: str
+    passed: bool
+    facts: dict[str, str | int | float]
+
+
+class Reference(Record):
+    """The same figures for the held-out clauses themselves: what a perfect draft would get.
+
+    `type_match` is the classifier's accuracy on them, None where there is no classifier.
+    """
+
+    n: int
+    type_match: float | None
+    type_match_low: float | None
+    type_match_high: float | None
+    looping_share: float
+    repetition: float
+    stopped_share: float
+    draft_tokens: float
+
+
+class Shown(Record):
+    """A held-out row with every candidate's draft, for the page. `drafts` has only candidates that drafted it."""
+
+    row: str
+    clause_type: str
+    keywords: tuple[str, ...]
+    language: Language
+    source: str
+    text: str
+    drafts: dict[str, str]
+    predicted: dict[str, str]
+    bits_per_byte: dict[str, float]
+
+
+class Report(Record):
+    """All numbers of the page, free of any language: `report.json`."""
+
+    decision: GateDecision
+    copy_state: CopyState
+    copy_margin: float
+    rules: tuple[Rule, ...]
+    candidates: tuple[str, ...]
+    scores: tuple[Score, ...]
+    comparisons: tuple[Comparison, ...]
+    reference: Reference
+    classifier_rows: int
+    classifier_types: int
+    held_out_rows: int
+    scored_rows: int
+    drafted_rows: int
+    documents: int
+    too_long_rows: int
+    languages: dict[str, int]
+    leaks: int
+    leak_threshold: float
+    settings: dict[str, str | int | float]
+    artifacts: dict[str, str]
+    files: dict[str, str]
+    engines: dict[str, str]
+    chat_format: str
+    packages: dict[str, str]
+    examples: tuple[Shown, ...]
+    worst: tuple[Shown, ...]

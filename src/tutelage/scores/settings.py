@@ -1,0 +1,35 @@
+"""What may be asked of the scores."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from tutelage.core.settings import Settings
+
+
+class ScoresSettings(Settings):
+    """How many held-out rows are measured, how drafts are decoded, and what the gate demands."""
+
+    held_out: int = Field(default=150, ge=1)
+    """At most this many held-out rows are scored, drawn at random with `seed`; 150 rows separated base and tuned clearly in our runs."""
+
+    drafts: int = Field(default=48, ge=0)
+    """How many of the scored rows every candidate drafts (spread over the clause types); 0 drafts none and measures bits per byte only."""
+
+    max_draft_tokens: int = Field(default=128, ge=1)
+    """A draft is cut after this many tokens; a cut draft counts as one that did not stop by itself."""
+
+    repetition_penalty: float = Field(default=1.1, ge=1.0, le=2.0)
+    """Makes repeated tokens less likely while drafting; 1.0 is none. Without it greedy drafts of small models go round in circles."""
+
+    seed: int = 0
+    """Draws the rows and the resamples: the same seed gives the same numbers."""
+
+    bootstrap: int = Field(default=10_000, ge=1_000)
+    """How many resamples of documents an interval rests on."""
+
+    alpha: float = Field(default=0.05, gt=0.0, lt=0.5)
+    """Chance of calling a difference where there is none; 0.05 gives 95 % intervals."""
+
+    copy_margin_bits_per_byte: float = Field(default=0.01, gt=0.0)
+    """The copy may cost at most this many bits per byte against the tuned model: 6 % of the 0.18 that tuning gained at first."""
