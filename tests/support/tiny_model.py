@@ -43,15 +43,14 @@ def make_weights(vocabulary: int, *, seed: int) -> dict[str, np.ndarray]:
         return (draw.standard_normal((rows, columns)) * scale).astype(np.float32)
 
     weights = {"model.embed_tokens.weight": matrix(vocabulary, HIDDEN, 0.15), "model.norm.weight": np.ones(HIDDEN, np.float32)}
-    inward = HIDDEN ** -0.5
+    shapes = {"self_attn.q_proj": (HEADS * HEAD, HIDDEN), "self_attn.k_proj": (KV_HEADS * HEAD, HIDDEN),
+              "self_attn.v_proj": (KV_HEADS * HEAD, HIDDEN), "self_attn.o_proj": (HIDDEN, HEADS * HEAD),
+              "mlp.gate_proj": (INNER, HIDDEN), "mlp.up_proj": (INNER, HIDDEN), "mlp.down_proj": (HIDDEN, INNER)}
     for layer in range(LAYERS):
-        at = f"model.layers.{layer}."
-        weights |= {
-            at + "input_layernorm.weight": np.ones(HIDDEN, np.float32), at + "post_attention_layernorm.weight": np.ones(HIDDEN, np.float32),
-            at + "self_attn.q_proj.weight": matrix(HEADS * HEAD, HIDDEN, inward), at + "self_attn.k_proj.weight": matrix(KV_HEADS * HEAD, HIDDEN, inward),
-            at + "self_attn.v_proj.weight": matrix(KV_HEADS * HEAD, HIDDEN, inward), at + "self_attn.o_proj.weight": matrix(HIDDEN, HEADS * HEAD, inward),
-            at + "mlp.gate_proj.weight": matrix(INNER, HIDDEN, inward), at + "mlp.up_proj.weight": matrix(INNER, HIDDEN, inward),
-            at + "mlp.down_proj.weight": matrix(HIDDEN, INNER, INNER ** -0.5)}
+        for name, (rows, columns) in shapes.items():
+            weights[f"model.layers.{layer}.{name}.weight"] = matrix(rows, columns, columns ** -0.5)
+        for name in ("input_layernorm", "post_attention_layernorm"):
+            weights[f"model.layers.{layer}.{name}.weight"] = np.ones(HIDDEN, np.float32)
     return weights
 
 
@@ -62,7 +61,8 @@ def make_tiny_model(folder: Path, *, seed: int = 0, texts: Sequence[str] | None 
     size = tokenizer.get_vocab_size()
     tokenizer.save(str(folder / "tokenizer.json"))
     config = {
-        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu", "hidden_size": HIDDEN, "intermediate_size": INNER,
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu",
+        "hidden_size": HIDDEN, "intermediate_size": INNER,
         "num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "num_key_value_heads": KV_HEADS, "head_dim": HEAD, "vocab_size": size,
         "max_position_embeddings": CONTEXT, "rms_norm_eps": 1e-5, "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0},
         "tie_word_embeddings": True, "attention_bias": False, "mlp_bias": False, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,

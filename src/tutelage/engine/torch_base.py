@@ -1,0 +1,95 @@
+"""A base model as a model folder in fp32, made once and kept in a cache; and how a model folder is loaded."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from safetensors import SafetensorError
+from tokenizers import Tokenizer
+
+from tutelage.core.errors import InputError
+from tutelage.core.files import ID_LENGTH, write_whole
+from tutelage.engine.bases import Base
+from tutelage.engine.gguf_file import read_metadata
+from tutelage.engine.vocabulary import PRE_TOKENIZERS
+
+
+def as_folder(base: Base, cache: Path) -> Path:
+    """The model folder of `base` at cache/<first 12 digits of its SHA-256>/: fp32 weights, tokenizer, chat.json.
+
+    It is made whole or not at all, once. A file of 4 or 8 bits gives slightly worse weights than those it was made from.
+    """
+    place = cache / base.sha256[:ID_LENGTH]
+    if (place / "chat.json").is_file():
+        return place
+    beside = cache / f".{place.name}.{os.getpid()}"
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    try:
+        if base.gguf:
+            _from_gguf(Path(base.gguf), beside)
+        else:
+            _from_folder(Path(base.folder), beside)
+        write_whole(beside / "chat.json", base.chat_format.model_dump_json())
+        if (place / "chat.json").is_file():  # another run was faster
+            return place
+        shutil.rmtree(place, ignore_errors=True)
+        beside.replace(place)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return place
+
+
+def load_causal(folder: Path) -> transformers.PreTrainedModel:
+    """The model of a model folder in fp32, ready to answer. Raises InputError if its weights do not fit its configuration."""
+    be_quiet()
+    try:
+        loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False, output_loading_info=True)
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        raise InputError(f"{folder}: cannot be loaded as a language model ({str(error).splitlines()[0]}). "
+                         "Give the folder of a whole model.") from None
+    model, report = loaded
+    if report["missing_keys"]:
+        missing = sorted(report["missing_keys"])
+        raise InputError(f"{folder}: {len(missing)} weights are missing, first {missing[0]}. Give the folder of a whole model.")
+    ready: transformers.PreTrainedModel = model.eval()
+    return ready
+
+
+def be_quiet() -> None:
+    """Silence the progress bars and notices of transformers; what matters is told as events."""
+    settings: Any = transformers.utils.logging
+    settings.set_verbosity_error()
+    settings.disable_progress_bar()
+
+
+def _from_gguf(path: Path, folder: Path) -> None:
+    metadata = read_metadata(path)
+    be_quiet()
+    source: dict[str, Any] = {"pretrained_model_name_or_path": path.parent, "gguf_file": path.name, "local_files_only": True}
+    with contextlib.redirect_stderr(io.StringIO()):  # a progress bar that has no switch
+        model: Any = transformers.AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
+    del model.hf_quantizer  # saving is refused while the weights are believed to be quantised
+    del model.config.quantization_config
+    model.save_pretrained(folder)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(**source).backend_tokenizer
+    name = str(metadata.get("tokenizer.ggml.pre", ""))
+    if name in PRE_TOKENIZERS:  # transformers builds the same pre-tokenizer for all of them; llama.cpp does not
+        described = json.loads(tokenizer.to_str())
+        described["pre_tokenizer"] = PRE_TOKENIZERS[name]
+        tokenizer = Tokenizer.from_str(json.dumps(described))
+    tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def _from_folder(source: Path, folder: Path) -> None:
+    load_causal(source).save_pretrained(folder)
+    shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")

@@ -1,0 +1,97 @@
+"""Decoding of a batch of prompts in PyTorch, step by step, with a key-value cache and rows that leave when they are finished."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from transformers import DynamicCache, PreTrainedModel
+
+from tutelage.core.records import Sampling
+
+REPETITION_WINDOW = 64  # tokens that the repetition penalty looks back; the default of llama.cpp, so that both engines agree
+SHARE_TO_LEAVE = 0.25  # finished rows are taken out of the batch once they are this share of it
+
+
+def decode_steps(model: PreTrainedModel, prompts: Sequence[Sequence[int]], sampling: Sampling,
+                 finished: set[int]) -> Iterator[dict[int, int]]:
+    """The next token of each row that is not finished, step after step.
+
+    The reader adds rows to `finished`; iteration ends when all are. Prompts are padded on the left.
+    """
+    batch = _Batch(prompts, sampling)
+    cache = DynamicCache(config=model.config)
+    step = batch.first_input()
+    while True:
+        with torch.inference_mode():
+            logits = model(input_ids=step, attention_mask=batch.mask, position_ids=batch.positions(step.shape[1]), past_key_values=cache,
+                           use_cache=True, logits_to_keep=1).logits[:, -1].float()
+        tokens = batch.choose(logits)
+        yield {row: token for row, token in zip(batch.rows, tokens, strict=True) if row not in finished}
+        keep = [place for place, row in enumerate(batch.rows) if row not in finished]
+        if not keep:
+            return
+        if len(batch.rows) - len(keep) >= SHARE_TO_LEAVE * len(batch.rows):
+            cache.batch_select_indices(torch.tensor(keep))
+            tokens = [tokens[place] for place in keep]
+            batch.keep(keep)
+        step = batch.next_input(tokens)
+
+
+class _Batch:
+    """The rows under way: their numbers, tokens so far, attention mask and random generators."""
+
+    def __init__(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> None:
+        self.rows = list(range(len(prompts)))
+        self._sampling = sampling
+        self._longest = max(map(len, prompts))
+        self._seen = [list(prompt) for prompt in prompts]
+        # One generator a row, all with the same seed: a row's answer does not depend on its neighbours.
+        self._random = [torch.Generator().manual_seed(sampling.seed) for _ in prompts]
+        self.mask = torch.tensor([[0] * (self._longest - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+
+    def first_input(self) -> torch.Tensor:
+        """The prompts, padded on the left. Shape (rows, longest)."""
+        return torch.tensor([[0] * (self._longest - len(seen)) + seen for seen in self._seen])
+
+    def next_input(self, tokens: Sequence[int]) -> torch.Tensor:
+        """The tokens just chosen, one a row, as the next input. Shape (rows, 1)."""
+        for seen, token in zip(self._seen, tokens, strict=True):
+            seen.append(token)
+        self.mask = torch.cat([self.mask, torch.ones(len(tokens), 1, dtype=self.mask.dtype)], dim=1)
+        return torch.tensor(tokens)[:, None]
+
+    def positions(self, width: int) -> torch.Tensor:
+        """Positions of the last `width` columns; padding does not count."""
+        return (self.mask.cumsum(1) - 1).clamp_(min=0)[:, -width:]
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Go on with these rows only."""
+        self.rows = [self.rows[place] for place in places]
+        self._seen = [self._seen[place] for place in places]
+        self._random = [self._random[place] for place in places]
+        self.mask = self.mask[list(places)]
+
+    @torch.inference_mode()
+    def choose(self, logits: torch.Tensor) -> list[int]:
+        """One token a row. `logits` has the shape (rows, vocabulary)."""
+        penalty = self._sampling.repetition_penalty
+        if penalty != 1.0:
+            for row, seen in enumerate(self._seen):
+                window = torch.tensor(seen[-REPETITION_WINDOW:])
+                scores = logits[row, window]
+                logits[row, window] = torch.where(scores > 0, scores / penalty, scores * penalty)
+        if self._sampling.temperature <= 0:
+            return [int(token) for token in logits.argmax(-1)]
+        probabilities = torch.softmax(logits / self._sampling.temperature, -1)
+        return [int(torch.multinomial(_nucleus(row, self._sampling.top_p), 1, generator=random))
+                for row, random in zip(probabilities, self._random, strict=True)]
+
+
+def _nucleus(probabilities: torch.Tensor, top_p: float) -> torch.Tensor:
+    """The likeliest tokens that together reach `top_p`; the others get 0. Shape (vocabulary,)."""
+    if top_p >= 1:
+        return probabilities
+    ordered, places = probabilities.sort(descending=True)
+    outside = ordered.cumsum(0) - ordered >= top_p
+    return probabilities.masked_fill(torch.zeros_like(outside).scatter(0, places, outside), 0.0)

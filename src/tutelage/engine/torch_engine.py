@@ -1,0 +1,157 @@
+"""The PyTorch engine: exact fp32 answers and scores of a model folder, with or without an adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tutelage.core.errors import InputError
+from tutelage.core.records import Answer, Sampling, TokenScore
+from tutelage.engine.reply import Reply, check_fits, check_prompt
+from tutelage.engine.torch_adapters import Adapters
+from tutelage.engine.torch_base import load_causal
+from tutelage.engine.torch_decode import decode_steps
+from tutelage.engine.torch_score import check_rows, score_rows
+from tutelage.engine.vocabulary import Vocabulary
+
+BATCH_PROMPTS = 16
+FP32_BYTES = 4
+HEAD_TOLERANCE = 1e-3
+
+
+class TorchEngine:
+    """Answers with a model folder in fp32. `threads` is for the whole process; None leaves PyTorch's choice (physical cores)."""
+
+    def __init__(self, folder: Path, *, name: str, adapter: Path | None = None, threads: int | None = None) -> None:
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self.name = name
+        self._vocabulary = Vocabulary(folder)
+        self._model: Any = load_causal(folder)
+        self._adapters = Adapters()
+        self._stops = 0
+        self.context_length = int(self._model.config.max_position_embeddings)
+        self._check_head()
+        if adapter is not None:
+            self.load_adapter(name, str(adapter))
+
+    def tokenize(self, text: str) -> list[int]:
+        """Token ids of plain text; special tokens written in it stay plain text."""
+        return self._vocabulary.tokenize(text)
+
+    def special(self, token: str) -> int:
+        """The id of a special token."""
+        return self._vocabulary.special(token)
+
+    def detokenize(self, token_ids: Sequence[int]) -> str:
+        """The text of token ids, special tokens left out."""
+        return self._vocabulary.detokenize(token_ids)
+
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, end_ids: Sequence[int]) -> list[Answer]:
+        """One reply to each prompt, decoded in batches of prompts of similar length."""
+        for prompt in prompts:
+            check_prompt(prompt, sampling, self.context_length)
+        answers: dict[int, Answer] = {}
+        order = sorted(range(len(prompts)), key=lambda number: -len(prompts[number]))
+        for start in range(0, len(order), BATCH_PROMPTS):
+            numbers = order[start:start + BATCH_PROMPTS]
+            replies = [self._reply(prompts[number], sampling) for number in numbers]
+            for _ in self._run([prompts[number] for number in numbers], replies, sampling, end_ids):
+                pass
+            answers |= {number: reply.answer() for number, reply in zip(numbers, replies, strict=True)}
+        return [answers[number] for number in range(len(prompts))]
+
+    def stream(self, prompt_ids: Sequence[int], sampling: Sampling, *, end_ids: Sequence[int]) -> Iterator[str | Answer]:
+        """Pieces of text as they come, then the Answer."""
+        check_prompt(prompt_ids, sampling, self.context_length)
+        return self._stream(prompt_ids, sampling, end_ids)
+
+    def score(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[TokenScore]]:
+        """Log-probabilities of each row's tokens from its start on."""
+        check_rows(rows, starts)
+        for row in rows:
+            check_fits(len(row), 0, self.context_length)
+        return score_rows(self._body, self._head, rows, starts)
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """The mean of the last hidden states, of unit length. A language model is a weak source of such vectors."""
+        vectors = [self._vector(text) for text in texts]
+        return np.stack(vectors) if vectors else np.zeros((0, self._model.config.hidden_size), np.float32)
+
+    def load_adapter(self, name: str, folder: str) -> None:
+        """Answer with this adapter, under `name`, until it is unloaded or another is loaded."""
+        self._model = self._adapters.load(self._model, name, Path(folder))
+
+    def unload_adapter(self, name: str) -> None:
+        """Forget an adapter; the one loaded before it answers again, else the model itself."""
+        self._model = self._adapters.unload(self._model, name)
+
+    def memory_bytes(self) -> int:
+        """Bytes of the weights, and of the caches of a full batch at full length."""
+        config = self._model.config
+        width = config.hidden_size // config.num_attention_heads * config.num_key_value_heads
+        cache = 2 * config.num_hidden_layers * width * FP32_BYTES * self.context_length * BATCH_PROMPTS
+        weights = sum(weight.numel() * weight.element_size() for weight in self._model.parameters())
+        return int(weights + cache)
+
+    def cancel(self) -> None:
+        """Stop generations under way after the token being made; their answers end with "length"."""
+        self._stops += 1
+
+    def close(self) -> None:
+        """Free the weights."""
+        self.cancel()
+        self._model = None
+
+    def _stream(self, prompt_ids: Sequence[int], sampling: Sampling, end_ids: Sequence[int]) -> Iterator[str | Answer]:
+        reply = self._reply(prompt_ids, sampling)
+        for piece in self._run([prompt_ids], [reply], sampling, end_ids):
+            if piece:
+                yield piece
+        yield reply.answer()
+
+    def _reply(self, prompt: Sequence[int], sampling: Sampling) -> Reply:
+        return Reply(len(prompt), sampling, model=self._adapters.active or self.name)
+
+    def _run(self, prompts: Sequence[Sequence[int]], replies: Sequence[Reply], sampling: Sampling, end_ids: Sequence[int]) -> Iterator[str]:
+        """Decode all rows to their ends; gives each piece of text as it comes."""
+        finished: set[int] = set()
+        stops = self._stops
+        for tokens in decode_steps(self._model, prompts, sampling, finished):
+            for row, token in tokens.items():
+                piece = replies[row].add(token, self._vocabulary.bytes_of(token), end_ids)
+                if self._stops != stops and not replies[row].is_finished:
+                    piece += replies[row].end("length")
+                if replies[row].is_finished:
+                    finished.add(row)
+                yield piece
+
+    def _vector(self, text: str) -> np.ndarray:
+        ids = self.tokenize(text)
+        if not ids:
+            raise InputError("a text to embed is empty; it needs at least one token.")
+        check_fits(len(ids), 0, self.context_length)
+        with torch.inference_mode():
+            vector: np.ndarray = torch.nn.functional.normalize(self._body(torch.tensor([ids]))[0].mean(0), dim=0).numpy()
+        return vector
+
+    def _body(self, ids: torch.Tensor) -> torch.Tensor:
+        states: torch.Tensor = self._model.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state
+        return states
+
+    def _head(self, states: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self._model.get_output_embeddings()(states)
+        return logits
+
+    def _check_head(self) -> None:
+        """Raise InputError for a model that does more to its logits than its output layer says: scores would be wrong."""
+        ids = torch.arange(min(4, self._vocabulary.size))[None]
+        with torch.inference_mode():
+            whole, parts = self._model(input_ids=ids, use_cache=False).logits, self._head(self._body(ids))
+        if not torch.allclose(whole, parts, atol=HEAD_TOLERANCE):
+            raise InputError(f"{self.name}: this architecture ({self._model.config.model_type}) changes its logits after the output layer, "
+                             "which scoring here does not know. Use a Llama-like model.")

@@ -1,0 +1,65 @@
+"""Log-probabilities of given tokens in PyTorch; the head sees only the scored positions, and few of them at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from tutelage.core.errors import InputError
+from tutelage.core.records import TokenScore
+
+BATCH_TOKENS = 2048  # tokens of a batch with its padding; more brings no speed on a CPU
+HEAD_POSITIONS = 256  # positions that go through the head at once: 256 x 49,152 logits take 50 MB
+Body = Callable[[torch.Tensor], torch.Tensor]
+
+
+def check_rows(rows: Sequence[Sequence[int]], starts: Sequence[int]) -> None:
+    """Raise InputError unless each start lies within its row and has a token before it."""
+    if len(rows) != len(starts):
+        raise InputError(f"scoring got {len(rows)} rows and {len(starts)} starts; each row needs one.")
+    for number, (row, start) in enumerate(zip(rows, starts, strict=True)):
+        if not 1 <= start <= len(row):
+            raise InputError(f"row {number}: its start is {start}; it must be between 1 and {len(row)}, "
+                             "as the first token has none before it.")
+
+
+def score_rows(body: Body, head: Body, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[TokenScore]]:
+    """Scores of each row's tokens from its start on.
+
+    `body` maps ids (rows, length) to hidden states (rows, length, width), `head` maps hidden states (n, width) to logits.
+    """
+    found: list[list[TokenScore]] = [[] for _ in rows]
+    for batch in batches_by_length([len(row) for row in rows], BATCH_TOKENS):
+        longest = max(len(rows[number]) for number in batch)
+        ids = torch.zeros(len(batch), longest, dtype=torch.long)
+        for place, number in enumerate(batch):
+            ids[place, :len(rows[number])] = torch.tensor(rows[number])
+        with torch.inference_mode():
+            # Padding stands on the right, where no real position looks: no mask is needed.
+            hidden = body(ids[:, :-1]) if longest > 1 else torch.zeros(len(batch), 0, 0)
+            for place, number in enumerate(batch):
+                targets = ids[place, starts[number]:len(rows[number])]
+                found[number] = _scores(head, hidden[place, starts[number] - 1:len(rows[number]) - 1], targets)
+    return found
+
+
+def batches_by_length(lengths: Sequence[int], tokens: int) -> list[list[int]]:
+    """Numbers of rows in batches of similar length, longest first, so that rows x longest stays within `tokens`."""
+    batches: list[list[int]] = []
+    width = 0
+    for number in sorted(range(len(lengths)), key=lambda number: -lengths[number]):
+        if not batches or (len(batches[-1]) + 1) * width > tokens:
+            batches.append([])
+            width = lengths[number]
+        batches[-1].append(number)
+    return batches
+
+
+def _scores(head: Body, hidden: torch.Tensor, targets: torch.Tensor) -> list[TokenScore]:
+    scores: list[TokenScore] = []
+    for states, tokens in zip(torch.split(hidden, HEAD_POSITIONS), torch.split(targets, HEAD_POSITIONS), strict=True):
+        logits = head(states).float()
+        logprobs = logits.gather(1, tokens[:, None])[:, 0] - logits.logsumexp(1)
+        scores += [TokenScore(token_id=token, logprob=logprob) for token, logprob in zip(tokens.tolist(), logprobs.tolist(), strict=True)]
+    return scores

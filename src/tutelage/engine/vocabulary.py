@@ -1,0 +1,83 @@
+"""The vocabulary of a model folder: token ids of plain text, the bytes of a token, and special tokens by name."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from tutelage.core.errors import InputError
+
+BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")
+# Known pre-tokenizers: llama.cpp's name -> the steps of tokenizer.json that cut text at the same places.
+BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+DIGITS = {"type": "Digits", "individual_digits": True}
+PRE_TOKENIZERS: dict[str, dict[str, object]] = {
+    "smollm": {"type": "Sequence", "pretokenizers": [DIGITS, BYTE_LEVEL]},
+    "gpt-2": BYTE_LEVEL,
+}
+
+
+def check_text(text: str) -> None:
+    """Raise InputError for a text that has no UTF-8 form (half of a surrogate pair)."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(f"the text has an unpaired surrogate at character {error.start}, which no vocabulary can spell. "
+                         "Read the source with its right encoding.") from None
+
+
+def byte_alphabet() -> dict[str, int]:
+    """The 256 characters by which byte-level vocabularies spell bytes. Source: the published GPT-2 vocabulary."""
+    shown = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    hidden = [byte for byte in range(256) if byte not in shown]
+    return {chr(byte): byte for byte in shown} | {chr(256 + place): byte for place, byte in enumerate(hidden)}
+
+
+class Vocabulary:
+    """Reads tokenizer.json. Special tokens written in a text stay plain text."""
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "tokenizer.json"
+        if not path.is_file():
+            raise InputError(f"{folder}: has no tokenizer.json; a model folder needs one. Give the folder of a whole model.")
+        self._tokenizer = Tokenizer.from_file(str(path))
+        self._tokenizer.encode_special_tokens = True
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        described = json.loads(self._tokenizer.to_str())
+        self.specials: dict[str, int] = {entry["content"]: entry["id"] for entry in described["added_tokens"] if entry["special"]}
+        self.size: int = self._tokenizer.get_vocab_size()
+        self._special_ids = frozenset(self.specials.values())
+        self._alphabet = byte_alphabet() if '"ByteLevel"' in json.dumps(described["decoder"]) else None
+
+    def tokenize(self, text: str) -> list[int]:
+        """Token ids of plain text, nothing added."""
+        check_text(text)
+        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def special(self, token: str) -> int:
+        """The id of a special token. Raises InputError if the vocabulary has none of that name."""
+        if token not in self.specials:
+            raise InputError(f"the vocabulary has no special token {token!r}; it has {', '.join(sorted(self.specials)[:20])}. "
+                             "Choose the chat format that the model was made with.")
+        return self.specials[token]
+
+    def bytes_of(self, token_id: int) -> bytes:
+        """The bytes that a token stands for; none for a special token."""
+        if token_id in self._special_ids:
+            return b""
+        spelled = self._tokenizer.id_to_token(token_id)
+        if spelled is None:
+            return b""
+        if self._alphabet is not None:
+            return b"".join(bytes([self._alphabet[sign]]) if sign in self._alphabet else sign.encode() for sign in spelled)
+        byte = BYTE_TOKEN.fullmatch(spelled)
+        return bytes([int(byte[1], 16)]) if byte else spelled.replace("▁", " ").encode()
+
+    def detokenize(self, token_ids: Sequence[int]) -> str:
+        """The text of token ids, special tokens left out; bytes that are no UTF-8 become U+FFFD."""
+        return b"".join(self.bytes_of(token_id) for token_id in token_ids).decode("utf-8", "replace")
