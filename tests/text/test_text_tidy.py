@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tutelage.text.tidy import tidy
@@ -45,6 +45,7 @@ def test_a_sound_text_stays_as_it_is(text: str) -> None:
     assert tidy(text).changes == {}
 
 
+@example("â¤¤ä¤ ")
 @given(st.text(st.characters(codec=None), max_size=60) | st.text("Ã©â€™“”\u00a0 \n\r\x85\x80\x99e\u0301abc1甲。¤ä", max_size=60))
 def test_tidying_twice_is_tidying_once(text: str) -> None:
     once = tidy(text).text
