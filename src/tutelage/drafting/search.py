@@ -18,14 +18,15 @@ TITLE, KEYWORD = 3.0, 4.0  # a word of the title or of the keywords counts as so
 PHRASE = 6.0  # added where the whole keyword is the title or one of the keywords of the clause
 SAME_TYPE = 1.5  # factor for clauses of the asked type
 TYPE_ALONE = 0.01  # clauses of the asked type that match no keyword stand at the end
-TRANSLATED = 0.6  # factor for what is found by the translation of a keyword
-ENOUGH = 0.5  # share of a keyword's words that a clause must hold to count as matched
+TRANSLATED = 0.4  # factor for what is found by the translation of a keyword; the clause must hold all of its words
+ENOUGH = 0.6  # share of a keyword's words that a clause must hold to count as matched: both of two, two of three
+NOISE = 0.15  # clauses below this share of the best score are left out, unless they are of the asked type
 
 _PARTS = re.compile(r"[,，、;；\n|]+")
 _CHINESE = re.compile(r"[\u3400-\u9fff]+")
 _WORD = re.compile(r"[a-z0-9]+")
-_STOP = frozenset(("a", "an", "and", "any", "are", "as", "at", "be", "by", "for", "from", "if", "in", "is", "it", "its", "may", "not", "of", "on",
-                   "or", "shall", "such", "that", "the", "this", "to", "will", "with"))
+_STOP = frozenset(("a", "an", "and", "any", "are", "as", "at", "be", "by", "for", "from", "if", "in", "is", "it", "its", "may", "not",
+                   "of", "on", "or", "shall", "such", "that", "the", "this", "to", "will", "with"))
 
 
 class Hit(Record):
@@ -86,26 +87,29 @@ class Library:
         scores = np.zeros(len(self.clauses))
         matched: dict[int, dict[str, None]] = defaultdict(dict)
         for keyword in split_keywords(keywords):
-            worth, is_held = self._worth(keyword)
+            worth, share = self._worth(keyword)
+            is_held = share >= ENOUGH
             for place in np.flatnonzero(is_held):
                 matched[int(place)][keyword] = None
             for other in translations(keyword):
-                other_worth, is_other_held = self._worth(other)
-                worth = np.maximum(worth, TRANSLATED * other_worth)
-                for place in np.flatnonzero(is_other_held & ~is_held):
+                other_worth, other_share = self._worth(other)
+                is_translated = other_share > 1 - 1e-9
+                worth = np.maximum(worth, TRANSLATED * other_worth * is_translated)
+                for place in np.flatnonzero(is_translated & ~is_held):
                     matched[int(place)][f"{keyword} = {other}"] = None
             scores += worth
-        if clause_type:
-            is_same = self._types == clause_type
-            scores[is_same] = scores[is_same] * SAME_TYPE + TYPE_ALONE
         if language:
             scores[self._languages != language] = 0.0
+        scores[scores < NOISE * scores.max(initial=0.0)] = 0.0
+        if clause_type:
+            is_same = (self._types == clause_type) & ((self._languages == language) if language else True)
+            scores[is_same] = scores[is_same] * SAME_TYPE + TYPE_ALONE
         order = np.argsort(-scores, kind="stable")[:limit]
         return [Hit(clause=self.clauses[i], score=round(float(scores[i]), 3), matched=tuple(matched.get(int(i), ())))
                 for i in order if scores[i] > 0]
 
     def _worth(self, keyword: str) -> tuple[np.ndarray, np.ndarray]:
-        """What one keyword is worth in each clause, and which clauses hold enough of its words; few words count less."""
+        """What one keyword is worth in each clause, and what share of its words each clause holds; few words count less."""
         wanted = set(terms(keyword))
         worth, share = np.zeros(len(self.clauses)), np.zeros(len(self.clauses))
         for term in sorted(wanted & self._postings.keys()):
@@ -113,7 +117,7 @@ class Library:
             worth[places] += values
             share[places] += 1.0 / len(wanted)
         worth[self._phrases.get(_phrase(keyword), [])] += PHRASE
-        return worth * share, share >= ENOUGH
+        return worth * share, share
 
     def _index(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """For each term the clauses that hold it, and its BM25 value there."""
