@@ -33,17 +33,18 @@ _END = r"[A-Za-z]{2,24}(?![A-Za-z0-9_])"
 _DOT_MARK = r"(?:[ ]?[\[({<][ ]?(?i:dot)[ ]?[\])}>][ ]?)"
 _DOT_WORD = r"(?:[ ](?:dot|DOT)[ ])"
 _DOT = rf"(?:\.|{_DOT_MARK}|{_DOT_WORD})"
-_NAME = rf"[A-Za-z0-9_%+-]{{1,64}}(?:{_DOT}[A-Za-z0-9_%+-]{{1,64}}){{0,5}}"
+_NAME = rf"[A-Za-z0-9_%+-]{{1,64}}+(?:{_DOT}[A-Za-z0-9_%+-]{{1,64}}+){{0,5}}"
 _DOMAIN = rf"{_LABEL}(?:{_DOT}{_LABEL}){{0,5}}{_DOT}{_END}"
 # An ordinary word before "at" makes a sentence ("available at example dot com"), not an address.
-_PROSE = r"(?!(?i:available|contact|contacted|found|hosted|located|look|me|obtained|published|see|site|us|visit|website|write)[ ])"
-_BOUNDARY = r"(?<![A-Za-z0-9_])"
+_PROSE = (r"(?<![A-Za-z0-9_])(?!(?i:available|contact|contacted|found|hosted|located|look|me|obtained|published|see|site|us|visit"
+          r"|website|write)[ ])")
 
 _ADDRESS = re.compile(rf"""
-    (?P<email>{_BOUNDARY}{_LOCAL}(?:@{{1,2}}|＠)(?:{_LABEL}\.){{1,6}}{_END})
-  | {_BOUNDARY}(?P<marked>{_NAME})(?:[ ]?[\[({{<][ ]?(?i:at)[ ]?[\])}}>][ ]?|_(?:AT|at)_)(?P<marked_domain>{_DOMAIN})
-  | {_BOUNDARY}(?P<shouted>(?=[A-Z0-9._%+-]{{0,64}}[a-z]){_NAME})[ ]AT[ ](?P<shouted_domain>{_DOMAIN})
-  | {_BOUNDARY}{_PROSE}(?P<spoken>{_NAME})[ ]at[ ](?P<spoken_domain>{_LABEL}(?:{_DOT_WORD}{_LABEL}){{0,5}}{_DOT_WORD}{_END})
+    (?P<email>{_LOCAL}(?:@{{1,2}}|＠)(?:{_LABEL}\.){{1,6}}[A-Za-z]{{2,24}})
+  | (?P<marked>{_NAME})[ ]?[\[({{<][ ]?(?i:at)[ ]?[\])}}>][ ]?(?P<marked_domain>{_DOMAIN})
+  | (?P<joined>[A-Za-z0-9.%+-]{{1,64}}+)_(?:AT|at)_(?P<joined_domain>{_DOMAIN})
+  | (?P<shouted>(?=[A-Z0-9._%+-]{{0,64}}[a-z]){_NAME})[ ]AT[ ](?P<shouted_domain>{_DOMAIN})
+  | {_PROSE}(?P<spoken>{_NAME})[ ]at[ ](?P<spoken_domain>{_LABEL}(?:{_DOT_WORD}{_LABEL}){{0,5}}{_DOT_WORD}{_END})
   | (?<=<)(?P<bracketed>{_NAME})[ ]at[ ](?P<bracketed_domain>{_DOMAIN})(?=>)
 """, re.VERBOSE)
 # A line without any of these has no address, and most lines have none: this saves nine tenths of the time.
