@@ -1,0 +1,89 @@
+"""Puts the site together: routes, guard and shield."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from tutelage.core.errors import TutelageError
+from tutelage.core.language import text
+from tutelage.desk.errors import DeskError, NotFound
+from tutelage.web.auth import Guard, Sessions, error_response, is_api
+from tutelage.web.clause_api import clause_routes
+from tutelage.web.clauses import Clauses
+from tutelage.web.draft_pages import draft_routes
+from tutelage.web.openai_api import openai_routes
+from tutelage.web.pages import Pages, htmx_folder
+from tutelage.web.progress import Follower
+from tutelage.web.review_pages import review_routes
+from tutelage.web.shield import BodyLimit, HostCheck, SecurityHeaders
+from tutelage.web.sign_in import sign_in_routes
+from tutelage.web.site import Site
+from tutelage.web.streaming import Turns
+from tutelage.web.training_pages import training_routes
+
+CLIENT_LEFT = 499
+HTTP_TEXTS = {400: "web.error.altered", 404: "web.error.not_found"}
+
+
+def create_app(site: Site) -> FastAPI:
+    """The whole site, ready for an ASGI server."""
+    sessions = Sessions(site.secret)
+    follower = Follower(site.progress)
+    pages, clauses, turns = Pages(site, follower), Clauses(site), Turns()
+    # The first one stands outermost: a request for a foreign host costs nothing more.
+    shield = [Middleware(SecurityHeaders), Middleware(HostCheck, hosts=site.hosts), Middleware(BodyLimit),
+              Middleware(Guard, desk=site.desk, sessions=sessions)]
+    app = FastAPI(title="Tutelage", docs_url=None, redoc_url=None, openapi_url=None, middleware=shield)
+    app.mount("/static/htmx", StaticFiles(directory=htmx_folder()), name="htmx")
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+    for router in (sign_in_routes(site, sessions, pages), draft_routes(site, clauses, pages), review_routes(site, pages),
+                   training_routes(site, follower, pages), clause_routes(site, clauses, turns), openai_routes(site, turns)):
+        app.include_router(router)
+
+    @app.get("/health")
+    def health() -> Response:
+        return JSONResponse({"ok": True, "model_served": site.door.served() is not None})
+
+    _add_error_answers(app, pages)
+    return app
+
+
+def _add_error_answers(app: FastAPI, pages: Pages) -> None:
+    def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, DeskError)
+        told = error.told(pages.language(request))
+        status = 404 if isinstance(error, NotFound) else 409
+        return error_response(status, told) if is_api(request.url.path) else pages.page(request, "error.html", {"message": told}, status)
+
+    def http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if is_api(request.url.path):
+            told = f"{error.detail}: {request.method} {request.url.path}."
+            return error_response(error.status_code, told, headers=dict(error.headers or {}))
+        key = HTTP_TEXTS.get(error.status_code, "web.error.form")
+        return pages.page(request, "error.html", {"message": text(key, pages.language(request))}, error.status_code)
+
+    def malformed(request: Request, error: Exception) -> Response:
+        return pages.page(request, "error.html", {"message": text("web.error.form", pages.language(request))}, 422)
+
+    def failed(request: Request, error: Exception) -> Response:
+        assert isinstance(error, TutelageError)
+        return error_response(500, str(error), kind="server_error") if is_api(request.url.path) \
+            else pages.page(request, "error.html", {"message": str(error)}, 500)
+
+    def client_left(request: Request, error: Exception) -> Response:
+        return Response(status_code=CLIENT_LEFT)
+
+    app.add_exception_handler(DeskError, refused)
+    app.add_exception_handler(TutelageError, failed)
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(RequestValidationError, malformed)
+    app.add_exception_handler(ClientDisconnect, client_left)

@@ -1,0 +1,124 @@
+"""POST /api/clauses, its streaming sister for the page, and GET /api/types."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Request
+from pydantic import ValidationError
+from starlette.responses import JSONResponse, Response
+
+from tutelage.core.errors import InputError, TutelageError
+from tutelage.core.records import Answer
+from tutelage.drafting.compose import ClauseRequest, from_answer, from_hit, request_clause
+from tutelage.drafting.search import Hit
+from tutelage.endpoint.serving import Served
+from tutelage.text.clause_types import CLAUSE_TYPES
+from tutelage.web.auth import error_response, visitor_of
+from tutelage.web.clauses import Clauses
+from tutelage.web.openai_shapes import Json, Shape
+from tutelage.web.site import Site
+from tutelage.web.streaming import Crowded, EventStream, Turns, answering, unless_gone, whole
+
+BUSY_SECONDS = "2"
+
+
+class ClauseAsk(Shape):
+    """The body of POST /api/clauses."""
+
+    type: str
+    keywords: str | list[str]
+    language: str
+
+
+def clause_routes(site: Site, clauses: Clauses, turns: Turns) -> APIRouter:
+    """The routes under /api."""
+    router = APIRouter(prefix="/api")
+
+    @router.get("/types")
+    def types() -> Response:
+        return JSONResponse({"types": [{"type": key, "en": kind.en, "zh": kind.zh} for key, kind in CLAUSE_TYPES.items()]})
+
+    @router.post("/clauses")
+    async def candidates(request: Request) -> Response:
+        asked = read_ask(await request.body())
+        if isinstance(asked, Response):
+            return asked
+        served = drafter_for(site, request)
+        found: list[Json] = [from_hit(hit).model_dump() for hit in await run_sync(clauses.hits, asked)]
+        if served:
+            try:
+                answer = await unless_gone(request, whole(answering(turns, lambda: clauses.draft(served, asked))))
+            except Crowded as error:
+                return _crowded(error)
+            found.append(from_answer(answer, asked, is_gated=served.is_gated).model_dump())
+        model = {"name": served.name, "is_gated": served.is_gated} if served else None
+        return JSONResponse({"type": asked.clause_type, "keywords": list(asked.keywords), "language": asked.language, "model": model,
+                             "candidates": found})
+
+    @router.post("/clauses/stream")
+    async def stream(request: Request) -> Response:
+        asked = read_ask(await request.body())
+        if isinstance(asked, Response):
+            return asked
+        served = drafter_for(site, request)
+        hits = await run_sync(clauses.hits, asked)
+        return EventStream(_events(clauses, turns, asked, served, hits, is_page=visitor_of(request).user is not None))
+
+    return router
+
+
+def read_ask(body: bytes) -> ClauseRequest | JSONResponse:
+    """The request, or the 400 that names its first mistake."""
+    try:
+        ask = ClauseAsk.model_validate_json(body)
+        return request_clause(ask.type, ask.keywords, ask.language)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        param = str(first["loc"][0]) if first["loc"] else None
+        return error_response(400, f"{param or 'the body'}: {first['msg']}. Send a JSON object with type, keywords and language.",
+                              param=param, code="invalid_value")
+    except InputError as error:
+        named = re.match(r"[a-z]+", str(error))
+        return error_response(400, str(error), param=named[0] if named else None, code="invalid_value")
+
+
+def drafter_for(site: Site, request: Request) -> Served | None:
+    """The model that drafts for this visitor: a key gets a model that passed its gate and that it may use, a person the drafter."""
+    key = visitor_of(request).key
+    if key is None:
+        return site.door.drafter()
+    served = site.door.served()
+    return served if served and (not key.models or served.name in key.models) else None
+
+
+async def _events(clauses: Clauses, turns: Turns, asked: ClauseRequest, served: Served | None, hits: list[Hit], *,
+                  is_page: bool) -> AsyncGenerator[str, None]:
+    yield _event("candidates", {"candidates": [from_hit(hit).model_dump() for hit in hits]})
+    if served is None:
+        yield _event("end", {"draft": None})
+        return
+    try:
+        async with aclosing(answering(turns, lambda: clauses.draft(served, asked))) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Answer):
+                    draft: Json = from_answer(piece, asked, is_gated=served.is_gated).model_dump()
+                    if is_page and piece.text.strip():
+                        draft["origin"] = clauses.origin_of_draft(asked, served, piece, hits)
+                    yield _event("end", {"draft": draft})
+                else:
+                    yield _event("piece", {"text": piece})
+    except (Crowded, TutelageError) as error:
+        yield _event("error", {"message": str(error)})
+
+
+def _crowded(error: Crowded) -> JSONResponse:
+    return error_response(429, str(error), kind="rate_limit_error", code="too_many_requests", headers={"retry-after": BUSY_SECONDS})
+
+
+def _event(name: str, data: Json) -> str:
+    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"

@@ -1,0 +1,31 @@
+"""What the pages and APIs work with: the desk, the door, the work folder and the settings, handed in as one object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tutelage.desk.desk import Desk
+from tutelage.drafting.settings import DraftingSettings
+from tutelage.endpoint.serving import Door
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+@dataclass(frozen=True)
+class Site:
+    """Everything that `create_app` needs.
+
+    `secret` signs cookies and origins; whoever knows it can sign in as anybody. `language` greets a visitor who chose
+    none. `progress` gives the newest file of events, or None. `hosts` are the names under which the site may be called.
+    """
+
+    desk: Desk
+    door: Door
+    work: Path
+    drafting: DraftingSettings
+    secret: bytes
+    language: str
+    progress: Callable[[], Path | None]
+    hosts: tuple[str, ...] = LOOPBACK

@@ -1,0 +1,84 @@
+"""The training page, live while a run is under way, and the scores page with the newest report."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from string import Formatter
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, HTTPException, Request
+from starlette.responses import HTMLResponse, Response
+
+from tutelage.core.events import Event
+from tutelage.core.language import catalogue, text
+from tutelage.core.records import Language
+from tutelage.core.store import Artifact, Store
+from tutelage.web.curve import draw_curve
+from tutelage.web.pages import Pages
+from tutelage.web.progress import Follower
+from tutelage.web.site import Site
+from tutelage.web.streaming import EventStream
+
+SECONDS_BETWEEN = 1.0
+STREAM_SECONDS = 600.0
+# The report is a whole document with styles of its own; the sandbox and this policy let it run and fetch nothing.
+REPORT_POLICY = ("default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; base-uri 'none'; "
+                 "form-action 'none'; sandbox")
+
+
+def training_routes(site: Site, follower: Follower, pages: Pages) -> APIRouter:
+    """/training, /training/events, /scores and /scores/report."""
+    router = APIRouter()
+
+    @router.get("/training")
+    def training(request: Request) -> Response:
+        return pages.page(request, "training.html", _progress(request))
+
+    @router.get("/training/events")
+    async def events(request: Request) -> Response:
+        return EventStream(_changes(request))
+
+    @router.get("/scores")
+    def scores(request: Request) -> Response:
+        return pages.page(request, "scores.html", {"scores": _newest(site)})
+
+    @router.get("/scores/report")
+    def report(request: Request) -> Response:
+        found = _newest(site)
+        if found is None:
+            raise HTTPException(404, "there are no scores yet")
+        html = found.file(f"report.{pages.language(request)}.html").read_text("utf-8")
+        return HTMLResponse(html, headers={"content-security-policy": REPORT_POLICY, "x-frame-options": "SAMEORIGIN"})
+
+    async def _changes(request: Request) -> AsyncGenerator[str, None]:
+        """The page's moving part each time it changed; the browser calls again when the stream ends."""
+        sent = ""
+        for _ in range(int(STREAM_SECONDS / SECONDS_BETWEEN)):
+            html = await run_sync(lambda: pages.fragment(request, "progress.html", _progress(request)))
+            if html != sent:
+                sent = html
+                yield f"data: {json.dumps(html, ensure_ascii=False)}\n\n"
+            else:
+                yield ": still here\n\n"
+            await asyncio.sleep(SECONDS_BETWEEN)
+
+    def _progress(request: Request) -> dict[str, object]:
+        progress, language = follower.progress(), pages.language(request)
+        return {"progress": progress, "curve": draw_curve(progress.loss, progress.validation_loss) if progress else None,
+                "notes": [(event.kind, told(event, language)) for event in reversed(progress.notes)] if progress else []}
+
+    return router
+
+
+def told(event: Event, language: Language) -> str:
+    """The event's text, filled with its facts. A text that a newer version wrote and this one lacks is shown by its key."""
+    known = catalogue().get(event.key)
+    if known is None or any(name and name not in event.facts for _, name, _, _ in Formatter().parse(known[language])):
+        return f"{event.stage}: {event.key}"
+    return text(event.key, language, **event.facts)
+
+
+def _newest(site: Site) -> Artifact | None:
+    return Store(site.work).latest("scores")

@@ -1,0 +1,50 @@
+"""A site with a base model, its client, and people who are signed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+from web_site import TUNED, CharacterEngine, form_token, make_site
+
+from tutelage.web.app import create_app
+from tutelage.web.auth import SESSION_COOKIE, Sessions
+from tutelage.web.site import Site
+
+Visit = Callable[..., TestClient]
+
+
+@pytest.fixture
+def base() -> CharacterEngine:
+    return CharacterEngine("base")
+
+
+@pytest.fixture
+def tuned() -> CharacterEngine:
+    return CharacterEngine(TUNED)
+
+
+@pytest.fixture
+def site(tmp_path: Path, base: CharacterEngine) -> Site:
+    return make_site(tmp_path / "work", base=base)
+
+
+@pytest.fixture
+def tuned_site(tmp_path: Path, base: CharacterEngine, tuned: CharacterEngine) -> Site:
+    return make_site(tmp_path / "work", base=base, tuned=tuned)
+
+
+@pytest.fixture
+def visit() -> Visit:
+    """A client of a site; with a name, of that person, signed in. Its requests carry the session's CSRF token."""
+
+    def visit(site: Site, name: str = "") -> TestClient:
+        client = TestClient(create_app(site), base_url="http://localhost", follow_redirects=False)
+        if name:
+            client.cookies.set(SESSION_COOKIE, Sessions(site.secret).open(name))
+            client.headers["x-csrf-token"] = form_token(client.get("/drafts").text)
+        return client
+
+    return visit
