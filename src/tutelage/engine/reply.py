@@ -5,24 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Sequence
 
-from tutelage.core.errors import ContextTooLong, InputError
 from tutelage.core.records import Answer, Sampling
-
-
-def check_fits(prompt_tokens: int, reply_tokens: int, context_length: int) -> None:
-    """Raise ContextTooLong unless a prompt and its longest reply fit. Nothing is ever cut."""
-    if prompt_tokens + reply_tokens > context_length:
-        raise ContextTooLong(f"the prompt has {prompt_tokens} tokens and its reply may have {reply_tokens}: {prompt_tokens + reply_tokens} "
-                             f"in all; this model takes {context_length}. Shorten the prompt, or ask for fewer tokens.")
-
-
-def check_prompt(prompt_ids: Sequence[int], sampling: Sampling, context_length: int) -> None:
-    """Raise InputError for an empty prompt or no room for a reply, ContextTooLong if both do not fit."""
-    if not prompt_ids:
-        raise InputError("the prompt is empty; it needs at least one token.")
-    if sampling.max_tokens < 1:
-        raise InputError(f"max_tokens is {sampling.max_tokens}; it must be at least 1.")
-    check_fits(len(prompt_ids), sampling.max_tokens, context_length)
 
 
 class Reply:

@@ -8,8 +8,8 @@ import torch
 from transformers import DynamicCache, PreTrainedModel
 
 from tutelage.core.records import Sampling
+from tutelage.engine.sampling import REPETITION_WINDOW
 
-REPETITION_WINDOW = 64  # tokens that the repetition penalty looks back; the default of llama.cpp, so that both engines agree
 SHARE_TO_LEAVE = 0.25  # finished rows are taken out of the batch once they are this share of it
 
 

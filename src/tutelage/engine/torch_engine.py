@@ -11,11 +11,12 @@ import torch
 
 from tutelage.core.errors import InputError
 from tutelage.core.records import Answer, Sampling, TokenScore
-from tutelage.engine.reply import Reply, check_fits, check_prompt
+from tutelage.engine.reply import Reply
+from tutelage.engine.sampling import check_fits, check_prompt, check_rows
 from tutelage.engine.torch_adapters import Adapters
 from tutelage.engine.torch_base import load_causal
 from tutelage.engine.torch_decode import decode_steps
-from tutelage.engine.torch_score import check_rows, score_rows
+from tutelage.engine.torch_score import score_rows
 from tutelage.engine.vocabulary import Vocabulary
 
 BATCH_PROMPTS = 16

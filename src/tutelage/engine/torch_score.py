@@ -6,22 +6,11 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from tutelage.core.errors import InputError
 from tutelage.core.records import TokenScore
 
 BATCH_TOKENS = 2048  # tokens of a batch with its padding; more brings no speed on a CPU
 HEAD_POSITIONS = 256  # positions that go through the head at once: 256 x 49,152 logits take 50 MB
 Body = Callable[[torch.Tensor], torch.Tensor]
-
-
-def check_rows(rows: Sequence[Sequence[int]], starts: Sequence[int]) -> None:
-    """Raise InputError unless each start lies within its row and has a token before it."""
-    if len(rows) != len(starts):
-        raise InputError(f"scoring got {len(rows)} rows and {len(starts)} starts; each row needs one.")
-    for number, (row, start) in enumerate(zip(rows, starts, strict=True)):
-        if not 1 <= start <= len(row):
-            raise InputError(f"row {number}: its start is {start}; it must be between 1 and {len(row)}, "
-                             "as the first token has none before it.")
 
 
 def score_rows(body: Body, head: Body, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[TokenScore]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from tutelage.core.errors import InputError
+from tutelage.engine.sampling import check_text
 
 BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")
 # Known pre-tokenizers: llama.cpp's name -> the steps of tokenizer.json that cut text at the same places.
@@ -19,15 +20,6 @@ PRE_TOKENIZERS: dict[str, dict[str, object]] = {
     "smollm": {"type": "Sequence", "pretokenizers": [DIGITS, BYTE_LEVEL]},
     "gpt-2": BYTE_LEVEL,
 }
-
-
-def check_text(text: str) -> None:
-    """Raise InputError for a text that has no UTF-8 form (half of a surrogate pair)."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InputError(f"the text has an unpaired surrogate at character {error.start}, which no vocabulary can spell. "
-                         "Read the source with its right encoding.") from None
 
 
 def byte_alphabet() -> dict[str, int]:

@@ -1,0 +1,208 @@
+"""The GGUF engine: llama.cpp inside this process, many answers at once; the engine that serves."""
+
+from __future__ import annotations
+
+import os
+import queue
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tutelage.core.engine import CannotDo
+from tutelage.core.errors import InputError, ServiceUnavailable
+from tutelage.core.records import Answer, Sampling, TokenScore
+from tutelage.engine.gguf_file import Value, read_metadata
+from tutelage.engine.llama_library import LlamaScorer, LlamaVocabulary, library
+from tutelage.engine.reply import Reply
+from tutelage.engine.sampling import REPETITION_WINDOW, check_fits, check_prompt, check_rows
+
+HALF_BYTES = 2  # llama.cpp keeps keys and values in 16 bits
+Chunk = dict[str, Any]
+
+
+class GgufEngine:
+    """Answers with a GGUF file. Up to `parallel` answers are made at once, each with `context_length` tokens of room.
+
+    `threads` None leaves one core to everything else: with as many threads as cores, llama.cpp crawls when a core is busy.
+    """
+
+    def __init__(self, path: Path, *, name: str, context_length: int = 2048, parallel: int = 1, threads: int | None = None) -> None:
+        self.name = name
+        self.context_length = context_length
+        self._path = path
+        self._parallel = parallel
+        self._threads = threads or max(1, (os.cpu_count() or 2) - 1)
+        self._metadata = read_metadata(path)
+        trained = self._fact("context_length")
+        if context_length > trained:
+            raise InputError(f"{path}: context_length is {context_length}; this model was made for at most {trained}. Lower it.")
+        self._vocabulary = LlamaVocabulary(path)
+        self._server: Any = _start(path, context_length=context_length * parallel, parallel=parallel, threads=self._threads)
+        self._scorer: LlamaScorer | None = None
+        self._scoring = threading.Lock()
+        self._stops = 0
+        self._workers = ThreadPoolExecutor(max_workers=max(parallel, 1), thread_name_prefix="gguf")
+
+    def tokenize(self, text: str) -> list[int]:
+        """Token ids by llama.cpp's own vocabulary; special tokens written in the text stay plain text."""
+        return self._vocabulary.tokenize(text)
+
+    def special(self, token: str) -> int:
+        """The id of a special token."""
+        return self._vocabulary.special(token)
+
+    def detokenize(self, token_ids: Sequence[int]) -> str:
+        """The text of token ids, special tokens left out."""
+        return self._vocabulary.detokenize(token_ids)
+
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, end_ids: Sequence[int]) -> list[Answer]:
+        """One reply to each prompt, up to `parallel` at once."""
+        for prompt in prompts:
+            check_prompt(prompt, sampling, self.context_length)
+        return list(self._workers.map(lambda prompt: self._complete(prompt, sampling, end_ids, lambda _: True), prompts))
+
+    def stream(self, prompt_ids: Sequence[int], sampling: Sampling, *, end_ids: Sequence[int]) -> Iterator[str | Answer]:
+        """Pieces of text as they come, then the Answer. Several threads may stream at once."""
+        check_prompt(prompt_ids, sampling, self.context_length)
+        return self._stream(prompt_ids, sampling, end_ids)
+
+    def score(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[TokenScore]]:
+        """Log-probabilities of each row's tokens from its start on, by the same code that generates."""
+        check_rows(rows, starts)
+        for row in rows:
+            check_fits(len(row), 0, self.context_length)
+            outside = [token for token in row if not 0 <= token < self._vocabulary.size]
+            if outside:
+                raise InputError(f"token id {outside[0]} is outside the vocabulary of {self._vocabulary.size}; tokenize with this engine.")
+        with self._scoring:
+            if self._scorer is None:
+                self._scorer = LlamaScorer(self._path, context_length=self.context_length, threads=os.cpu_count() or 1)
+            found = [self._scorer.score(row, start) for row, start in zip(rows, starts, strict=True)]
+        return [[TokenScore(token_id=token, logprob=logprob) for token, logprob in zip(row[start:], logprobs, strict=True)]
+                for row, start, logprobs in zip(rows, starts, found, strict=True)]
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Not offered: one loaded model either answers or embeds."""
+        raise CannotDo("the GGUF engine gives no vectors. Use TorchEngine.embed with the model folder.")
+
+    def load_adapter(self, name: str, folder: str) -> None:
+        """Not offered: llama.cpp takes adapters at its start only."""
+        raise CannotDo(f"adapter {name!r}: the GGUF engine takes no adapter while it runs. Merge it (`tutelage make --until model`) "
+                       "and serve the file, or use TorchEngine with the model folder.")
+
+    def unload_adapter(self, name: str) -> None:
+        """Not offered: there is never an adapter."""
+        raise CannotDo(f"adapter {name!r}: the GGUF engine has no adapters. Use TorchEngine with the model folder.")
+
+    def memory_bytes(self) -> int:
+        """Bytes of the file and of the keys and values of all answers at full length."""
+        heads = self._fact("attention.head_count")
+        width = self._fact("embedding_length") // heads * int(self._metadata.get(self._key("attention.head_count_kv"), heads))
+        cache = 2 * self._fact("block_count") * width * HALF_BYTES * self.context_length * self._parallel
+        return self._path.stat().st_size + cache
+
+    def cancel(self) -> None:
+        """Stop generations under way after the token being made; their answers end with "length"."""
+        self._stops += 1
+
+    def close(self) -> None:
+        """Stop what runs and free everything."""
+        self.cancel()
+        self._workers.shutdown(wait=True)
+        self._server = None
+        self._vocabulary.close()
+        if self._scorer is not None:
+            self._scorer.close()
+
+    def _key(self, fact: str) -> str:
+        return f"{self._metadata['general.architecture']}.{fact}"
+
+    def _fact(self, fact: str) -> int:
+        value: Value | None = self._metadata.get(self._key(fact))
+        if not isinstance(value, int):
+            raise InputError(f"{self._path}: its head has no number {self._key(fact)!r}. Make the file again.")
+        return value
+
+    def _stream(self, prompt_ids: Sequence[int], sampling: Sampling, end_ids: Sequence[int]) -> Iterator[str | Answer]:
+        pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # None: no more will come
+        is_wanted = threading.Event()
+        is_wanted.set()
+
+        def send(piece: str) -> bool:
+            if piece:
+                pieces.put(piece)
+            return is_wanted.is_set()
+
+        whole = self._workers.submit(self._complete, prompt_ids, sampling, end_ids, send)
+        whole.add_done_callback(lambda _: pieces.put(None))
+        try:
+            while (piece := pieces.get()) is not None:
+                yield piece
+            yield whole.result()
+        finally:
+            is_wanted.clear()
+            whole.cancel()
+
+    def _complete(self, prompt: Sequence[int], sampling: Sampling, end_ids: Sequence[int], send: Callable[[str], bool]) -> Answer:
+        """Run one generation to its end; `send` gets each piece of text and says whether to go on."""
+        reply = Reply(len(prompt), sampling, model=self.name)
+        stops = self._stops
+        failures: list[str] = []
+
+        def take(chunk: Chunk) -> bool:
+            """Called by llama.cpp for each token; True stops it."""
+            if "error" in chunk:
+                failures.append(str(chunk["error"].get("message", chunk["error"])))
+                return True
+            choice = chunk["choices"][0]
+            piece = ""
+            for token in (choice["logprobs"] or {"content": []})["content"]:
+                if not reply.is_finished:
+                    piece += reply.add(token["id"], bytes(token["bytes"]), end_ids)
+            if choice["finish_reason"] and not reply.is_finished:
+                piece += reply.end(choice["finish_reason"])
+            goes_on = send(piece) and self._stops == stops
+            if not goes_on and not reply.is_finished:
+                send(reply.end("length"))
+            return reply.is_finished
+
+        answer = self._server.handle_completions(_request(prompt, sampling), take)
+        if isinstance(answer, dict) and "error" in answer:
+            failures.append(str(answer["error"].get("message", answer["error"])))
+        if failures:
+            raise ServiceUnavailable(f"{self.name}: llama.cpp refused the prompt of {len(prompt)} tokens: {failures[0]}.")
+        return reply.answer()
+
+
+def _start(path: Path, *, context_length: int, parallel: int, threads: int) -> Any:
+    """A running llama.cpp server. Its HTTP door, which we do not use, is locked with a random key."""
+    library()  # says what to install if the package is absent
+    import xllamacpp
+
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(path)
+    parameters.n_ctx, parameters.n_parallel = context_length, parallel
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
+    parameters.cache_ram_mib = 0  # its hidden store of prompts may grow to 8 GiB otherwise
+    parameters.cache_prompt = False  # the same prompt gives the same answer, whatever came before
+    parameters.fit_params = False
+    parameters.warmup = True
+    parameters.verbosity = -1
+    parameters.hostnames, parameters.api_keys = ["127.0.0.1"], [secrets.token_hex(32)]
+    try:
+        return xllamacpp.Server(parameters)
+    except RuntimeError as error:
+        raise InputError(f"{path}: llama.cpp cannot serve this model ({error}). Free memory, or make the file again.") from None
+
+
+def _request(prompt: Sequence[int], sampling: Sampling) -> Chunk:
+    """What llama.cpp's server is asked. Ids and bytes of tokens come with the log-probabilities."""
+    return {"prompt": list(prompt), "n_predict": sampling.max_tokens, "stream": True, "n_probs": 1, "cache_prompt": False,
+            "temperature": max(0.0, sampling.temperature), "top_p": sampling.top_p, "top_k": 0, "min_p": 0.0, "seed": sampling.seed,
+            "repeat_penalty": sampling.repetition_penalty, "repeat_last_n": REPETITION_WINDOW,
+            "samplers": ["penalties", "temperature", "top_p"]}

@@ -1,0 +1,183 @@
+"""llama.cpp itself, as the package xllamacpp carries it: vocabulary and log-probabilities of a GGUF file.
+
+The server inside xllamacpp gives no log-probabilities of a prompt; its library exports the C functions that do. So what
+scores a file is the very code that serves it. The two structures of parameters are filled by the library and passed
+back unread, but for a few fields at places that are checked against their documented defaults.
+Source: llama.h of llama.cpp.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from tutelage.core.errors import ExtraMissing, InputError
+from tutelage.engine.sampling import check_text
+
+INSTALL = "pip install xllamacpp==2026.10.11549"
+TOKENS, BYTES, TEXT, HANDLE = ctypes.POINTER(ctypes.c_int32), ctypes.POINTER(ctypes.c_int8), ctypes.c_char_p, ctypes.c_void_p
+VOCAB_ONLY = 72  # place of the flag in the parameters of a model
+MODEL_FLAGS = bytes([0, 0, 1, 0, 0])  # vocab_only, check_tensors, use_extra_bufts, no_host, no_alloc
+CONTEXT_SIZES = (512, 2048, 512, 1)  # n_ctx, n_batch, n_ubatch, n_seq_max
+
+
+class Parameters(ctypes.Structure):
+    """Room for either structure of parameters; both are smaller."""
+
+    _fields_ = (("bytes", ctypes.c_uint8 * 512),)
+
+
+class Batch(ctypes.Structure):
+    """Tokens of one sequence with their positions, and which of them want logits."""
+
+    _fields_ = (("n_tokens", ctypes.c_int32), ("token", TOKENS), ("embd", ctypes.POINTER(ctypes.c_float)), ("pos", TOKENS),
+                ("n_seq_id", TOKENS), ("seq_id", ctypes.POINTER(TOKENS)), ("logits", BYTES))
+
+
+@cache
+def library() -> ctypes.CDLL:
+    """The library, with the types of the functions used here. Raises ExtraMissing if it is absent or of another version."""
+    try:
+        import xllamacpp.xllamacpp as module
+    except ImportError:
+        raise ExtraMissing(f"GGUF models need the package xllamacpp, which is not installed. Install it with `{INSTALL}`.") from None
+    loaded = ctypes.CDLL(module.__file__)
+    signatures: dict[str, tuple[object, list[object]]] = {
+        "llama_model_default_params": (Parameters, []), "llama_context_default_params": (Parameters, []),
+        "llama_model_load_from_file": (HANDLE, [TEXT, Parameters]), "llama_model_free": (None, [HANDLE]),
+        "llama_init_from_model": (HANDLE, [HANDLE, Parameters]), "llama_free": (None, [HANDLE]),
+        "llama_set_n_threads": (None, [HANDLE, ctypes.c_int32, ctypes.c_int32]), "llama_n_ctx": (ctypes.c_uint32, [HANDLE]),
+        "llama_decode": (ctypes.c_int32, [HANDLE, Batch]), "llama_get_logits": (ctypes.POINTER(ctypes.c_float), [HANDLE]),
+        "llama_get_memory": (HANDLE, [HANDLE]), "llama_memory_clear": (None, [HANDLE, ctypes.c_bool]),
+        "llama_model_get_vocab": (HANDLE, [HANDLE]), "llama_vocab_n_tokens": (ctypes.c_int32, [HANDLE]),
+        "llama_vocab_is_control": (ctypes.c_bool, [HANDLE, ctypes.c_int32]),
+        "llama_tokenize": (ctypes.c_int32, [HANDLE, TEXT, ctypes.c_int32, TOKENS, ctypes.c_int32, ctypes.c_bool, ctypes.c_bool]),
+        "llama_token_to_piece": (ctypes.c_int32, [HANDLE, ctypes.c_int32, TEXT, ctypes.c_int32, ctypes.c_int32, ctypes.c_bool]),
+        "llama_log_set": (None, [HANDLE, HANDLE]), "llama_supports_mmap": (ctypes.c_bool, []),
+    }
+    try:
+        for name, (result, arguments) in signatures.items():
+            function = getattr(loaded, name)  # kept by the library, unlike loaded[name]
+            function.restype, function.argtypes = result, arguments
+        model, context = bytes(loaded.llama_model_default_params().bytes), bytes(loaded.llama_context_default_params().bytes)
+        fits = model[VOCAB_ONLY:VOCAB_ONLY + 5] == MODEL_FLAGS and tuple(np.frombuffer(context[:16], np.uint32)) == CONTEXT_SIZES
+    except AttributeError:
+        fits = False
+    if not fits:
+        raise ExtraMissing(f"the installed xllamacpp is of a version whose layout is not known here. Install it with `{INSTALL}`.")
+    # Log lines go to a function that takes nothing and does nothing; a Python one could wait for the interpreter for ever.
+    loaded.llama_log_set(ctypes.cast(loaded.llama_supports_mmap, HANDLE), None)
+    return loaded
+
+
+class LlamaVocabulary:
+    """The vocabulary of a GGUF file, read by llama.cpp without the weights."""
+
+    def __init__(self, path: Path) -> None:
+        self._library = library()
+        self._model = load_model(path, vocabulary_only=True)
+        self._handle = self._library.llama_model_get_vocab(self._model)
+        self.size = int(self._library.llama_vocab_n_tokens(self._handle))
+
+    def tokenize(self, text: str, *, parse_special: bool = False) -> list[int]:
+        """Token ids, nothing added; special tokens written in the text stay plain text unless `parse_special`."""
+        check_text(text)
+        data = text.encode("utf-8")
+        room = len(data) + 8
+        ids = (ctypes.c_int32 * room)()
+        count = int(self._library.llama_tokenize(self._handle, data, len(data), ids, room, False, parse_special))
+        if count < 0:
+            raise InputError(f"llama.cpp could not tokenize a text of {len(data)} bytes (it answered {count}).")
+        return ids[:count]
+
+    def special(self, token: str) -> int:
+        """The id of a special token. Raises InputError if there is none of that name."""
+        ids = self.tokenize(token, parse_special=True)
+        if len(ids) != 1 or not self._library.llama_vocab_is_control(self._handle, ids[0]):
+            raise InputError(f"the vocabulary has no special token {token!r}. Choose the chat format that the model was made with.")
+        return ids[0]
+
+    def bytes_of(self, token_id: int) -> bytes:
+        """The bytes that a token stands for; none for a special token."""
+        if not 0 <= token_id < self.size:
+            return b""
+        buffer = ctypes.create_string_buffer(512)
+        count = int(self._library.llama_token_to_piece(self._handle, token_id, buffer, len(buffer), 0, False))
+        if count < 0:  # the piece is longer
+            buffer = ctypes.create_string_buffer(-count)
+            count = int(self._library.llama_token_to_piece(self._handle, token_id, buffer, len(buffer), 0, False))
+        return buffer.raw[:count]
+
+    def detokenize(self, token_ids: Sequence[int]) -> str:
+        """The text of token ids, special tokens left out; bytes that are no UTF-8 become U+FFFD."""
+        return b"".join(self.bytes_of(token_id) for token_id in token_ids).decode("utf-8", "replace")
+
+    def close(self) -> None:
+        """Free it."""
+        self._library.llama_model_free(self._model)
+
+
+class LlamaScorer:
+    """Log-probabilities of given tokens, computed by llama.cpp from a GGUF file."""
+
+    def __init__(self, path: Path, *, context_length: int, threads: int) -> None:
+        self._library = library()
+        self._model = load_model(path, vocabulary_only=False)
+        self._size = int(self._library.llama_vocab_n_tokens(self._library.llama_model_get_vocab(self._model)))
+        parameters = self._library.llama_context_default_params()
+        sizes = np.frombuffer(parameters.bytes, np.uint32)
+        sizes[0] = context_length
+        self._context = self._library.llama_init_from_model(self._model, parameters)
+        if not self._context or self._library.llama_n_ctx(self._context) < context_length:
+            raise InputError(f"{path}: llama.cpp could not make room for {context_length} tokens. "
+                             "Free memory, or ask for a shorter context.")
+        self._library.llama_set_n_threads(self._context, threads, threads)
+
+    def score(self, row: Sequence[int], start: int) -> list[float]:
+        """Natural-log probabilities of the tokens from `start` (>= 1) on, each given all before it."""
+        self._library.llama_memory_clear(self._library.llama_get_memory(self._context), False)
+        found: list[float] = []
+        for first in range(0, len(row) - 1, CONTEXT_SIZES[2]):
+            last = min(first + CONTEXT_SIZES[2], len(row) - 1)
+            wanted = [place for place in range(first, last) if place >= start - 1]
+            self._decode(row[first:last], first, wanted)
+            if wanted:
+                found += self._logprobs(np.array([row[place + 1] for place in wanted]))
+        return found
+
+    def close(self) -> None:
+        """Free weights and context."""
+        self._library.llama_free(self._context)
+        self._library.llama_model_free(self._model)
+
+    def _decode(self, tokens: Sequence[int], first: int, wanted: Sequence[int]) -> None:
+        count = len(tokens)
+        sequence = (ctypes.c_int32 * 1)(0)
+        chosen = set(wanted)
+        batch = Batch(count, (ctypes.c_int32 * count)(*tokens), None, (ctypes.c_int32 * count)(*range(first, first + count)),
+                      (ctypes.c_int32 * count)(*[1] * count), (TOKENS * count)(*[ctypes.cast(sequence, TOKENS)] * count),
+                      (ctypes.c_int8 * count)(*[place in chosen for place in range(first, first + count)]))
+        answer = self._library.llama_decode(self._context, batch)
+        if answer != 0:
+            raise InputError(f"llama.cpp could not read {count} tokens (it answered {answer}); a token id may be outside the vocabulary.")
+
+    def _logprobs(self, targets: np.ndarray) -> list[float]:
+        logits = np.ctypeslib.as_array(self._library.llama_get_logits(self._context), shape=(len(targets), self._size))
+        top = logits.max(axis=1)
+        total = np.exp(logits - top[:, None]).sum(axis=1, dtype=np.float64)
+        return [float(value) for value in logits[np.arange(len(targets)), targets] - top - np.log(total)]
+
+
+def load_model(path: Path, *, vocabulary_only: bool) -> int:
+    """A handle of the model in a GGUF file. Raises InputError if llama.cpp cannot load it."""
+    parameters = library().llama_model_default_params()
+    parameters.bytes[VOCAB_ONLY] = vocabulary_only
+    handle: int | None = library().llama_model_load_from_file(str(path).encode(), parameters)
+    if handle is None:
+        raise InputError(f"{path}: llama.cpp cannot load this model: it is damaged, or of an architecture that it does not know. "
+                         "Copy or make it again.")
+    return handle
