@@ -14,7 +14,7 @@ from tutelage.core.chat import CHATML
 
 SPECIALS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 HIDDEN, INNER, LAYERS, HEADS, KV_HEADS, HEAD = 64, 128, 2, 4, 2, 16
-CONTEXT = 1024
+CONTEXT = 2048
 TEXTS = (
     "The Supplier shall pay the Customer within thirty (30) days after the invoice date.",
     "Neither party is liable for any indirect loss. The liability cap is 100,000 euros.",
