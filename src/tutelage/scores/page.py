@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
@@ -45,6 +46,11 @@ def _is_share(metric: str) -> bool:
     return metric == "repetition" or any(one.kind == "share" for one in METRICS if one.name == metric)
 
 
+def _code(sentence: str) -> str:
+    """An escaped sentence in which `this` is set as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(sentence))
+
+
 class _Page:
     """Writes the sections of one report in one language."""
 
@@ -71,7 +77,7 @@ class _Page:
         return (f'<section class="verdict {state}" aria-labelledby="verdict"><p class="badge">'
                 f'{self.say("page.gate_open" if decision.is_open else "page.gate_closed")}</p>'
                 f'<h1 id="verdict">{escape(text(key, self.language, **facts))}</h1>'
-                f'<p class="next"><b>{self.say("page.next")}</b> {escape(text(decision.next_key, self.language, **decision.facts))}</p>'
+                f'<p class="next"><b>{self.say("page.next")}</b> {_code(text(decision.next_key, self.language, **decision.facts))}</p>'
                 f'<ul class="rules">{rules}</ul></section>')
 
     def numbers(self) -> str:

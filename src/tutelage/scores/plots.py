@@ -128,6 +128,7 @@ def _figure(width: float, height: float, *, columns: int = 1, widths: Sequence[f
         for side in ("left", "bottom"):
             one.spines[side].set_color(FAINT)
         one.tick_params(colors=INK, labelsize=9, length=0)
+        one.locator_params(nbins=5)
         one.xaxis.label.set_color(INK)
         one.yaxis.label.set_color(INK)
     return figure, axes

@@ -1,0 +1,65 @@
+"""What is measured on a single row."""
+
+import math
+import random
+
+import pytest
+
+from tutelage.scores.metrics import METRICS, bits_per_byte, common_subsequence_length, is_looping, repetition, rouge_l, tokens
+
+
+def test_a_model_that_knows_nothing_needs_8_bits_for_a_byte() -> None:
+    assert bits_per_byte(10 * math.log(256), 10) == pytest.approx(8.0)
+
+
+def test_chinese_characters_are_tokens_and_other_words_stay_whole() -> None:
+    assert tokens("乙方应于30日内支付 Late-Fee。") == ["乙", "方", "应", "于", "30", "日", "内", "支", "付", "late", "fee"]
+
+
+def test_identical_chinese_has_rouge_l_one() -> None:
+    assert rouge_l("保密期限为三年。", "保密期限为三年。") == 1.0
+
+
+def test_rouge_l_of_chinese_is_hand_worked() -> None:
+    # 甲方应当付款 (6) against 甲方付款 (4): common 甲方付款 = 4; precision 4/4, recall 4/6, F1 = 0.8
+    assert rouge_l("甲方应当付款", "甲方付款") == pytest.approx(0.8)
+
+
+def test_texts_with_nothing_in_common_and_empty_drafts_have_rouge_l_zero() -> None:
+    assert rouge_l("the licensee shall pay", "") == 0.0
+    assert rouge_l("the licensee shall pay", "warranty disclaimer") == 0.0
+    assert rouge_l("...", "...") == 0.0
+
+
+def plain_common_subsequence(first: list[str], second: list[str]) -> int:
+    """The textbook table, one row at a time."""
+    row = [0] * (len(second) + 1)
+    for one in first:
+        above = row[:]
+        for place, other in enumerate(second):
+            row[place + 1] = above[place] + 1 if one == other else max(above[place + 1], row[place])
+    return row[-1]
+
+
+def test_the_bit_parallel_subsequence_equals_the_textbook_table() -> None:
+    rng = random.Random(1)
+    for _ in range(200):
+        first, second = ([rng.choice("abcde") for _ in range(rng.randrange(0, 90))] for _ in range(2))
+        assert common_subsequence_length(first, second) == plain_common_subsequence(first, second)
+
+
+def test_repetition_is_hand_worked() -> None:
+    # Nine tokens have six runs of four; "a b c d" comes twice, the rest once: 1 - 5/6
+    assert repetition("a b c d x a b c d") == pytest.approx(1 / 6)
+    assert repetition("a b c") == 0.0
+
+
+def test_a_draft_in_circles_is_found_and_a_clause_is_not() -> None:
+    assert is_looping("the licensee shall pay. " * 10)
+    assert not is_looping("The licensee shall pay each invoice within thirty days of receipt, in the currency that it names.")
+
+
+def test_every_metric_says_what_is_good() -> None:
+    assert {metric.name: metric.good for metric in METRICS} == {
+        "bits_per_byte": "low", "rouge_l": "high", "clause_type_match": "high", "looping_share": "low",
+        "repetition": "", "stopped_share": "", "draft_tokens": ""}
