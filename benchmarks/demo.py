@@ -59,12 +59,14 @@ def read_figures(artifacts: dict[str, Artifact]) -> dict[str, object]:
     base, tuned = bits["base"]["value"], bits["tuned"]["value"]
     assert isinstance(base, float)
     assert isinstance(tuned, float)
-    return {"clauses": len(examples), "parts": {part: sum(row["part"] == part for row in examples) for part in ("train", "validation", "held_out")},
+    parts = {part: sum(row["part"] == part for row in examples) for part in ("train", "validation", "held_out")}
+    return {"clauses": len(examples), "parts": parts,
             "clause_types": len({row["clause_type"] for row in examples}), "documents": artifacts["documents"].manifest.counts,
             "tokens_per_second": training["tokens_per_second"], "steps": training["steps"],
             "bits_per_byte": {name: [row["value"], row["low"], row["high"]] for name, row in bits.items()},
             "held_out": gate.n, "relative_gain": round((base - tuned) / base, 4), "verdict": gate.verdict, "gate_open": gate.is_open,
-            "leak_pairs": artifacts["dataset"].manifest.counts.get("leaks", 0), "parity_ids_share": parity["ids_identical"] / parity["prompts"],
+            "leak_pairs": artifacts["dataset"].manifest.counts.get("leaks", 0),
+            "parity_ids_share": parity["ids_identical"] / parity["prompts"],
             "parity_argmax_share": parity["share"]}
 
 

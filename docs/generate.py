@@ -54,8 +54,8 @@ def _type(node: dict[str, object], schema: dict[str, object]) -> str:
         return f"`{node['const']}`"
     if "anyOf" in node:
         return " or ".join(_type(choice, schema) for choice in node["anyOf"])  # type: ignore[union-attr]
-    bounds = [f"{sign} {node[name]}" for name, sign in (("exclusiveMinimum", ">"), ("minimum", ">="), ("exclusiveMaximum", "<"), ("maximum", "<="))
-              if name in node]
+    signs = (("exclusiveMinimum", ">"), ("minimum", ">="), ("exclusiveMaximum", "<"), ("maximum", "<="))
+    bounds = [f"{sign} {node[name]}" for name, sign in signs if name in node]
     kind = {"array": "list", "object": "map", "null": "empty"}.get(str(node.get("type")), str(node.get("type")))
     return " ".join([kind, *([", ".join(bounds)] if bounds else [])])
 
@@ -78,8 +78,8 @@ def commands_page() -> str:
 
 def errors_page() -> str:
     """The error tree with exit codes."""
-    lines = ["# Errors and exit codes", "", "Made from `core/errors.py` by `make docs`; do not edit.", "", "```", (errors.__doc__ or "").strip(), "```",
-             "", "Each message says what, where, what was got, what is allowed and what to do next.", ""]
+    tree = (errors.__doc__ or "").strip()
+    lines = ["# Errors and exit codes", "", "Made from `core/errors.py` by `make docs`; do not edit.", "", "```", tree, "```", "", "Each message says what, where, what was got, what is allowed and what to do next.", ""]
     return "\n".join(lines)
 
 

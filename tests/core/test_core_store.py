@@ -1,7 +1,6 @@
 """Artifacts: whole or not at all, never changed, found again by their content."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -57,11 +56,14 @@ def test_a_changed_file_is_noticed(tmp_path):
 
 def test_an_error_leaves_nothing_half_made(tmp_path):
     store = Store(tmp_path)
-    with pytest.raises(ZeroDivisionError), store.making("stage", "aaa", version=1, recipe="test", settings=Knobs(), parents={}, inputs={},
-                                                        events=Events()) as making:
-        (making.folder / "out.txt").write_text("half")
-        (making.scratch / "checkpoint").write_text("step 3")
-        _ = 1 / 0
+    def half_way() -> None:
+        with store.making("stage", "aaa", version=1, recipe="test", settings=Knobs(), parents={}, inputs={}, events=Events()) as making:
+            (making.folder / "out.txt").write_text("half")
+            (making.scratch / "checkpoint").write_text("step 3")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        half_way()
     assert store.look_up("stage", "aaa") is None
     assert [path.name for path in (tmp_path / "stage").iterdir()] == [".aaa.scratch"]
     assert (tmp_path / "stage" / ".aaa.scratch" / "checkpoint").read_text() == "step 3"
@@ -76,7 +78,8 @@ def test_a_lost_row_fails_the_stage(tmp_path):
 
 
 def test_a_killed_run_leaves_nothing_and_the_next_one_succeeds(tmp_path):
-    script = ("import os, signal, sys\nfrom pathlib import Path\nfrom tutelage.core.events import Events\nfrom tutelage.core.settings import Settings\n"
+    script = ("import os, signal, sys\nfrom pathlib import Path\nfrom tutelage.core.events import Events\n"
+              "from tutelage.core.settings import Settings\n"
               "from tutelage.core.store import Store\n"
               "with Store(Path(sys.argv[1])).making('stage', 'aaa', version=1, recipe='t', settings=Settings(), parents={}, inputs={}, "
               "events=Events()) as making:\n"
@@ -88,7 +91,7 @@ def test_a_killed_run_leaves_nothing_and_the_next_one_succeeds(tmp_path):
     assert store.all("stage") == []
     make_one(store, "aaa")
     assert [artifact.id for artifact in store.all("stage")] == ["aaa"]
-    assert sorted(os.listdir(tmp_path / "stage")) == ["aaa"]
+    assert [path.name for path in (tmp_path / "stage").iterdir()] == ["aaa"]
 
 
 def test_the_id_changes_with_version_settings_parents_and_inputs():

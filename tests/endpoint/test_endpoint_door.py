@@ -40,7 +40,8 @@ class Place:
         self.newest: dict[str, Artifact] = {}
 
     def artifact(self, stage: str, artifact_id: str, files: dict[str, str]) -> Artifact:
-        with self.store.making(stage, artifact_id, version=1, recipe="r", settings=Settings(), parents={}, inputs={}, events=Events()) as making:
+        with self.store.making(stage, artifact_id, version=1, recipe="r", settings=Settings(), parents={}, inputs={},
+                               events=Events()) as making:
             for name, text in files.items():
                 write_whole(making.folder / name, text)
         made = self.store.look_up(stage, artifact_id)
@@ -78,7 +79,8 @@ def test_an_open_gate_gives_a_deployment_with_its_evidence(place):
 
 
 def test_a_closed_gate_stops_the_endpoint_and_says_why(place):
-    with pytest.raises(GateClosed, match=r"gate is closed for gguf-q8_0 .*n = 150.*not enough evidence.*-0\.0100 \[-0\.0300, \+0\.0100\].*Next: "):
+    said = r"gate is closed for gguf-q8_0 .*n = 150.*not enough evidence.*-0\.0100 \[-0\.0300, \+0\.0100\].*Next: "
+    with pytest.raises(GateClosed, match=said):
         place.deploy("e1", CLOSED)
     assert place.store.all("endpoint") == []
 

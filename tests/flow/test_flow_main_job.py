@@ -5,8 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from small_contracts import write_contracts
-from tiny_model import make_tiny_model
+from small_flow import write_flow
 
 from tutelage.core.chat import CHATML
 from tutelage.core.events import Recorder
@@ -20,40 +19,13 @@ from tutelage.pipeline.stages import Site
 from tutelage.reviews.make import export
 
 STAGES = ("documents", "dataset", "training", "model", "scores", "drafting")
-RECIPE = """name: flow
-documents:
-  sources: [contracts]
-dataset:
-  held_out: 12
-  validation: 8
-training:
-  base: base
-  rank: 4
-  maximum_steps: 6
-  validate_every: 3
-  warmup_steps: 1
-model:
-  parity_prompts: 12
-scores:
-  held_out: 12
-  drafts: 4
-  max_draft_tokens: 8
-  bootstrap: 1000
-endpoint:
-  context_length: 2048
-drafting:
-  max_tokens: 16
-"""
-
 
 class Made:
     """One flow, run once for all tests of this file."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.work = folder, folder / "work"
-        write_contracts(folder / "contracts")
-        make_tiny_model(folder / "base")
-        (folder / "flow.yaml").write_text(RECIPE.replace("base: base", f"base: {folder / 'base'}"), "utf-8")
+        write_flow(folder)
         self.recorder = Recorder()
         self.done = self.make()
 
@@ -131,8 +103,8 @@ def test_an_approved_draft_becomes_a_training_row_with_history(flow):
     desk.add_user("bob", "a long password", role="reviewer")
     agreed = ("The Supplier keeps the manuscripts of the Customer secret during this agreement and for three years after its end, "
               "and lets only those editors see them who have signed a pledge of secrecy.")
-    draft = desk.new_draft(clause_type="confidentiality", keywords=("manuscripts", "three years"), language="en", model="base", is_gated=False,
-                           draft="The Supplier keeps secrets.", sources=(), author="ann")
+    draft = desk.new_draft(clause_type="confidentiality", keywords=("manuscripts", "three years"), language="en", model="base",
+                           is_gated=False, draft="The Supplier keeps secrets.", sources=(), author="ann")
     draft = desk.edit_draft(draft.id, author="ann", text=agreed, version=draft.version)
     desk.submit_draft(draft.id, author="ann")
     desk.decide_draft(draft.id, approver="bob", approve=True, comment="", text_sha256=hashlib.sha256(agreed.encode()).hexdigest())

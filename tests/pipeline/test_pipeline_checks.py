@@ -9,7 +9,8 @@ from tutelage.pipeline.recipe import load_recipe
 
 def test_rules_over_two_stages_are_told_at_once_by_line(tmp_path):
     path = tmp_path / "r.yaml"
-    path.write_text("name: r\ndocuments: {sources: [a]}\ntraining: {base: no-such-model}\ndataset:\n  held_out: 20\nscores:\n  held_out: 50\n"
+    path.write_text("name: r\ndocuments: {sources: [a]}\ntraining: {base: no-such-model}\ndataset:\n  held_out: 20\n"
+                    "scores:\n  held_out: 50\n"
                     "drafting:\n  max_tokens: 600\nendpoint:\n  context_length: 512\n")
     with pytest.raises(RecipeError) as caught:
         check(load_recipe(path))

@@ -80,9 +80,9 @@ def test_changes_win_over_the_file_and_their_mistakes_name_the_option(tmp_path):
     assert load_recipe(path, changes=["training.rank=8", "training.learning_rate=1e-3"]).recipe.training.rank == 8
     with pytest.raises(RecipeError, match=r"^--set training\.rank: input should be greater than or equal to 1 \(got 0\)$"):
         load_recipe(path, changes=["training.rank=0"])
-    with pytest.raises(RecipeError, match="--set training: must be key=value, such as --set training.rank=8"):
+    with pytest.raises(RecipeError, match=r"--set training: must be key=value, such as --set training\.rank=8"):
         load_recipe(path, changes=["training"])
-    with pytest.raises(RecipeError, match="--set name.x=1: name is 'small', not a group of settings"):
+    with pytest.raises(RecipeError, match=r"--set name\.x=1: name is 'small', not a group of settings"):
         load_recipe(path, changes=["name.x=1"])
 
 

@@ -3,10 +3,12 @@
 import random
 from pathlib import Path
 
-PARTIES = ("Northwind Press", "Harbour Mills", "Juniper Works", "Oakline Studio", "Redwater Foods", "Silverbank Tools", "Tallgrass Farms", "Westmoor Labs")
+PARTIES = ("Northwind Press", "Harbour Mills", "Juniper Works", "Oakline Studio", "Redwater Foods",
+           "Silverbank Tools", "Tallgrass Farms", "Westmoor Labs")
 DAYS = ("ten", "fifteen", "twenty", "thirty", "forty-five", "sixty", "ninety")
 PLACES = ("Harbour City", "Lake County", "the Northern Province", "Riverton", "the Eastern District", "Port Anson")
-GOODS = ("printed catalogues", "roasted coffee", "garden tools", "survey drawings", "bakery ovens", "laboratory glass", "sound recordings", "woven fabric")
+GOODS = ("printed catalogues", "roasted coffee", "garden tools", "survey drawings", "bakery ovens",
+         "laboratory glass", "sound recordings", "woven fabric")
 
 SENTENCES: dict[str, tuple[str, ...]] = {
     "Confidentiality": (
@@ -54,7 +56,8 @@ def write_contracts(folder: Path, *, count: int = 24, seed: int = 0) -> list[Pat
     chance = random.Random(seed)
     paths = []
     for number in range(count):
-        facts = {"a": chance.choice(PARTIES[:4]), "b": chance.choice(PARTIES[4:]), "place": chance.choice(PLACES), "goods": chance.choice(GOODS)}
+        facts = {"a": chance.choice(PARTIES[:4]), "b": chance.choice(PARTIES[4:]), "place": chance.choice(PLACES),
+                 "goods": chance.choice(GOODS)}
         lines = [f"SUPPLY AGREEMENT {number + 1} ON {facts['goods'].upper()}", ""]
         for index, (heading, sentences) in enumerate(SENTENCES.items(), 1):
             chosen = chance.sample(sentences, 3)
