@@ -6,7 +6,7 @@ import html
 import json
 import re
 
-from web_site import DRAFT
+from web_site import DRAFT, make_site
 
 ASK = {"type": "confidentiality", "keywords": "保密期限", "language": "zh"}
 
@@ -120,7 +120,8 @@ def test_text_of_models_and_people_is_escaped_everywhere(site, visit):
     site.door.drafter().engine.reply = evil
     client = visit(site, "drafter")
     origin = events_of(client.post("/api/clauses/stream", json={**ASK, "keywords": evil[:40]}).text)[-1][1]["draft"]["origin"]
-    pages = [client.post("/editor", data={"origin": origin}).text, client.post("/redline", data={"origin": origin, "text": evil + "b"}).text]
+    pages = [client.post("/editor", data={"origin": origin}).text,
+             client.post("/redline", data={"origin": origin, "text": evil + "b"}).text]
     client.post("/drafts", data={"origin": origin, "text": evil + "b"})
     reviewer = visit(site, "reviewer")
     reviewer.post("/reviews/1", data={"decision": "return", "comment": evil, "text_sha256": site.desk.draft(1).text_sha256})
@@ -143,8 +144,6 @@ def test_another_persons_draft_cannot_be_opened_or_changed(site, visit):
 
 
 def test_without_a_model_the_library_goes_on(tmp_path, visit):
-    from web_site import make_site
-
     client = visit(make_site(tmp_path / "none"), "drafter")
     assert "No model is loaded; the clause library works." in client.get("/").text
     assert events_of(client.post("/api/clauses/stream", json=ASK).text)[-1] == ("end", {"draft": None})
@@ -152,4 +151,4 @@ def test_without_a_model_the_library_goes_on(tmp_path, visit):
 
 def test_a_wrong_request_for_hits_says_what_is_wrong(site, visit):
     answer = visit(site, "drafter").post("/hits", data={**ASK, "keywords": " , "})
-    assert "keywords: there are none." in answer.text
+    assert "Type one to 12 keywords of at most 60 characters each" in answer.text

@@ -27,6 +27,7 @@ CSRF_FIELD = "csrf_token"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 OPEN_PATHS = ("/sign-in", "/health")
 OPEN_FOLDER = "/static/"
+SCOPE = "generate"
 API_FOLDERS = ("/api/", "/v1/")
 
 
@@ -156,6 +157,9 @@ class Guard:
         refusal: Response | None = None
         if visitor is None:
             refusal = None if is_open(path) else _refuse(connection)
+        elif visitor.key and SCOPE not in visitor.key.scopes:
+            refusal = error_response(403, f"This key has the scopes {', '.join(visitor.key.scopes) or '(none)'}; the API needs {SCOPE!r}. "
+                                     "Ask for another key.", kind="permission_error", code="scope_missing")
         elif visitor.user and scope["method"] not in SAFE_METHODS and not self._has_token(connection, visitor):
             refusal = error_response(403, "This request lacks the session's CSRF token. Load the page again and repeat it.",
                                      kind="permission_error", code="csrf_token_missing")

@@ -11,7 +11,7 @@ from tutelage.core.errors import InputError
 from tutelage.core.records import Language
 from tutelage.desk.errors import DeskError, NotAllowed
 from tutelage.desk.records import DraftRow
-from tutelage.drafting.compose import ClauseRequest, request_clause
+from tutelage.drafting.compose import LONGEST_KEYWORD, MOST_KEYWORDS, ClauseRequest, request_clause
 from tutelage.reviews.flow import may_edit
 from tutelage.text.clause_types import CLAUSE_TYPES
 from tutelage.text.diff import redline
@@ -37,8 +37,9 @@ def draft_routes(site: Site, clauses: Clauses, pages: Pages) -> APIRouter:
     def hits(request: Request, type: Text, language: Text, keywords: Text = "") -> Response:
         try:
             asked = request_clause(type, keywords, language)
-        except InputError as error:
-            return HTMLResponse(pages.fragment(request, "mistake.html", {"message": str(error)}))
+        except InputError:
+            # Type and language come from lists, so it is the keywords that a person got wrong.
+            return HTMLResponse(pages.fragment(request, "mistake.html", {"most": MOST_KEYWORDS, "longest": LONGEST_KEYWORD}))
         return HTMLResponse(pages.fragment(request, "hits.html", _hits(clauses, asked)))
 
     @router.post("/editor")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,7 +12,8 @@ from tutelage.core.records import Answer, Message, Role
 from tutelage.web.auth import error_response
 
 Json = dict[str, object]
-UNION_STEPS = ("str", "list[")  # pydantic names the branch of a union in the place of an error; clients know no branches
+# Pydantic names the branch of a union in the place of an error; clients know no branches.
+BRANCH = re.compile(r"str|list\[.*|constrained-.*")
 
 
 class Shape(BaseModel):
@@ -86,7 +88,9 @@ def read_request(body: bytes) -> ChatRequest | JSONResponse:
 
 
 def _mistake(error: ValidationError) -> JSONResponse:
-    first = error.errors(include_url=False, include_input=False)[0]
+    every = error.errors(include_url=False, include_input=False)
+    # Of a union's branches the one that was followed deepest is the one that the client meant.
+    first = max((other for other in every if other["loc"][:1] == every[0]["loc"][:1]), key=lambda other: len(_place(other["loc"])))
     param = _place(first["loc"])
     if first["type"] == "json_invalid":
         return error_response(400, f"The body is not JSON: {first['msg']}.", code="invalid_json")
@@ -105,7 +109,7 @@ def _place(steps: tuple[str | int, ...]) -> str:
     for step in steps:
         if isinstance(step, int):
             place += f"[{step}]"
-        elif not step.startswith(UNION_STEPS) and not step.startswith("constrained-"):
+        elif not BRANCH.fullmatch(step):
             place += f".{step}" if place else step
     return place
 

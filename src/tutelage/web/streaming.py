@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar
@@ -50,13 +51,39 @@ async def answering(turns: Turns, start: Callable[[], Pieces]) -> AsyncGenerator
     Closing or cancelling this one closes the blocking one within a piece, which cancels the generation.
     """
     async with turns.turn():
-        pieces = await run_sync(start)
+        pieces = OneAtATime(start)
         try:
-            while (piece := await run_sync(next, pieces, None)) is not None:
+            while (piece := await run_sync(pieces.next)) is not None:
                 yield piece
         finally:
             with anyio.CancelScope(shield=True):
                 await run_sync(pieces.close)
+
+
+class OneAtATime:
+    """A blocking generator that a cancelled thread may still be running when it is closed: closing waits for the piece."""
+
+    def __init__(self, start: Callable[[], Pieces]) -> None:
+        self._start = start
+        self._pieces: Pieces | None = None
+        self._lock = threading.Lock()
+        self._is_closed = False
+
+    def next(self) -> str | Answer | None:
+        """The next piece, None after the last one or after closing."""
+        with self._lock:
+            if self._is_closed:
+                return None
+            if self._pieces is None:
+                self._pieces = self._start()
+            return next(self._pieces, None)
+
+    def close(self) -> None:
+        """Close the generator, after the piece that it is making."""
+        with self._lock:
+            self._is_closed = True
+            if self._pieces is not None:
+                self._pieces.close()
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Result:

@@ -37,6 +37,7 @@ class Draft {
         body: JSON.stringify({ type: form.get("type"), keywords: form.get("keywords"), language: form.get("language") }),
         signal: leaving.signal,
       });
+      if (response.status === 400) return this.finish(""); // the library's side says what to change
       if (!response.ok) throw new Error((await response.json()).error.message);
       for await (const event of eventsOf(response)) this.hear(event);
     } catch (error) {
