@@ -64,7 +64,6 @@ def language_of(text: str) -> TextLanguage:
 def _is_english(words: list[str]) -> bool:
     english = sum(word in _ENGLISH for word in words)
     strongest_other = max(sum(word in stop_words for word in words) for stop_words in _OTHERS.values())
-    if english <= strongest_other:
-        foreign_letters = any(not word.isascii() for word in words)
-        return english == strongest_other == 0 and len(words) <= SHORT_WORDS and not foreign_letters
-    return len(words) <= SHORT_WORDS or english >= STOP_WORD_SHARE * len(words)
+    if len(words) <= SHORT_WORDS:
+        return english > strongest_other or (english == strongest_other and all(word.isascii() for word in words))
+    return english > strongest_other and english >= STOP_WORD_SHARE * len(words)
