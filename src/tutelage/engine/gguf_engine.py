@@ -80,11 +80,18 @@ class GgufEngine:
             if outside:
                 raise InputError(f"token id {outside[0]} is outside the vocabulary of {self._vocabulary.size}; tokenize with this engine.")
         with self._scoring:
-            if self._scorer is None:
-                self._scorer = LlamaScorer(self._path, context_length=self.context_length, threads=os.cpu_count() or 1)
-            found = [self._scorer.score(row, start) for row, start in zip(rows, starts, strict=True)]
+            scorer = self._open_scorer()
+            found = [scorer.score(row, start) for row, start in zip(rows, starts, strict=True)]
         return [[TokenScore(token_id=token, logprob=logprob) for token, logprob in zip(row[start:], logprobs, strict=True)]
                 for row, start, logprobs in zip(rows, starts, found, strict=True)]
+
+    def best_next(self, prompts: Sequence[Sequence[int]]) -> list[int]:
+        """The likeliest token after each prompt."""
+        for prompt in prompts:
+            check_prompt(prompt, Sampling(max_tokens=1), self.context_length)
+        with self._scoring:
+            scorer = self._open_scorer()
+            return [scorer.best_next(prompt) for prompt in prompts]
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Not offered: one loaded model either answers or embeds."""
@@ -119,6 +126,12 @@ class GgufEngine:
         if self._scorer is not None:
             self._scorer.close()
 
+    def _open_scorer(self) -> LlamaScorer:
+        """The scorer, loaded when it is first needed: serving does not pay for it."""
+        if self._scorer is None:
+            self._scorer = LlamaScorer(self._path, context_length=self.context_length, threads=os.cpu_count() or 1)
+        return self._scorer
+
     def _key(self, fact: str) -> str:
         return f"{self._metadata['general.architecture']}.{fact}"
 
@@ -148,6 +161,13 @@ class GgufEngine:
             is_wanted.clear()
             whole.cancel()
 
+    def _token_ids(self, last: int, data: bytes) -> list[int]:
+        """The tokens that a chunk stands for: `last`, and those before it whose bytes ended within a character.
+
+        llama.cpp names only the last; the others are spelled from the bytes that remain.
+        """
+        return [*self._vocabulary.spell(data.removesuffix(self._vocabulary.bytes_of(last))), last]
+
     def _complete(self, prompt: Sequence[int], sampling: Sampling, end_ids: Sequence[int], send: Callable[[str], bool]) -> Answer:
         """Run one generation to its end; `send` gets each piece of text and says whether to go on."""
         reply = Reply(len(prompt), sampling, model=self.name)
@@ -162,8 +182,9 @@ class GgufEngine:
             choice = chunk["choices"][0]
             piece = ""
             for token in (choice["logprobs"] or {"content": []})["content"]:
-                if not reply.is_finished:
-                    piece += reply.add(token["id"], bytes(token["bytes"]), end_ids)
+                for token_id in self._token_ids(token["id"], bytes(token["bytes"])):
+                    if not reply.is_finished:
+                        piece += reply.add(token_id, self._vocabulary.bytes_of(token_id), end_ids)
             if choice["finish_reason"] and not reply.is_finished:
                 piece += reply.end(choice["finish_reason"])
             goes_on = send(piece) and self._stops == stops

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +112,20 @@ class LlamaVocabulary:
             count = int(self._library.llama_token_to_piece(self._handle, token_id, buffer, len(buffer), 0, False))
         return buffer.raw[:count]
 
+    def spell(self, data: bytes) -> list[int]:
+        """Token ids of bytes that end within a character, as few as there can be; none if the vocabulary cannot spell them."""
+        for length in range(len(data), 0, -1):
+            token = self._ids_of_bytes.get(data[:length])
+            if token is not None:
+                rest = self.spell(data[length:])
+                if rest or length == len(data):
+                    return [token, *rest]
+        return []
+
+    @cached_property
+    def _ids_of_bytes(self) -> dict[bytes, int]:
+        return {data: token for token in range(self.size) if (data := self.bytes_of(token))}
+
     def detokenize(self, token_ids: Sequence[int]) -> str:
         """The text of token ids, special tokens left out; bytes that are no UTF-8 become U+FFFD."""
         return b"".join(self.bytes_of(token_id) for token_id in token_ids).decode("utf-8", "replace")
@@ -149,6 +163,14 @@ class LlamaScorer:
                 found += self._logprobs(np.array([row[place + 1] for place in wanted]))
         return found
 
+    def best_next(self, prompt: Sequence[int]) -> int:
+        """The likeliest token after a prompt."""
+        self._library.llama_memory_clear(self._library.llama_get_memory(self._context), False)
+        for first in range(0, len(prompt), CONTEXT_SIZES[2]):
+            part = prompt[first:first + CONTEXT_SIZES[2]]
+            self._decode(part, first, [len(prompt) - 1])
+        return int(self._logits(1)[0].argmax())
+
     def close(self) -> None:
         """Free weights and context."""
         self._library.llama_free(self._context)
@@ -165,8 +187,12 @@ class LlamaScorer:
         if answer != 0:
             raise InputError(f"llama.cpp could not read {count} tokens (it answered {answer}); a token id may be outside the vocabulary.")
 
+    def _logits(self, positions: int) -> np.ndarray:
+        """Logits of the positions asked for in the last decode. Shape (positions, vocabulary); valid until the next."""
+        return np.ctypeslib.as_array(self._library.llama_get_logits(self._context), shape=(positions, self._size))
+
     def _logprobs(self, targets: np.ndarray) -> list[float]:
-        logits = np.ctypeslib.as_array(self._library.llama_get_logits(self._context), shape=(len(targets), self._size))
+        logits = self._logits(len(targets))
         top = logits.max(axis=1)
         total = np.exp(logits - top[:, None]).sum(axis=1, dtype=np.float64)
         return [float(value) for value in logits[np.arange(len(targets)), targets] - top - np.log(total)]

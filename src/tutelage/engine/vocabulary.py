@@ -73,3 +73,21 @@ class Vocabulary:
     def detokenize(self, token_ids: Sequence[int]) -> str:
         """The text of token ids, special tokens left out; bytes that are no UTF-8 become U+FFFD."""
         return b"".join(self.bytes_of(token_id) for token_id in token_ids).decode("utf-8", "replace")
+
+
+def pre_tokenizer_name(described: object, *, place: str) -> str:
+    """llama.cpp's name of a pre-tokenizer of tokenizer.json. Raises InputError for one that is not known here."""
+    for name, known in PRE_TOKENIZERS.items():
+        if _without_offsets(described) == _without_offsets(known):
+            return name
+    raise InputError(f"{place}: the way in which this tokenizer cuts text is not known to llama.cpp under a name that is known here; "
+                     f"known are {', '.join(PRE_TOKENIZERS)}. Choose another base.")
+
+
+def _without_offsets(described: object) -> object:
+    """The description without what changes no token."""
+    if isinstance(described, dict):
+        return {key: _without_offsets(value) for key, value in described.items() if key != "trim_offsets"}
+    if isinstance(described, list):
+        return [_without_offsets(part) for part in described]
+    return described

@@ -1,0 +1,86 @@
+"""Makes one model of base and adapter, and the copy that is served; keeps both only if they are proven to be the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from tutelage.core.chat import ChatFormat, render
+from tutelage.core.errors import InputError, TutelageError
+from tutelage.core.files import file_sha256, read_rows, write_whole
+from tutelage.core.history import Fate
+from tutelage.core.records import Example
+from tutelage.core.store import Making
+from tutelage.engine.bases import folder_chat_format, folder_sha256
+from tutelage.engine.vocabulary import Vocabulary
+from tutelage.model.export_gguf import check_supported, export_gguf
+from tutelage.model.merge import SAMPLE_PROMPTS, merge
+from tutelage.model.parity import Parity, check, compare
+from tutelage.model.settings import ModelSettings
+
+VERSION = 1
+MEGABYTE = 1_000_000
+STEPS = 3
+
+
+def make(making: Making, *, base_folder: Callable[[], Path]) -> None:
+    """Write merged/, model-<quantisation>.gguf and parity.json. `base_folder` gives the model folder of the base.
+
+    Raises InputError for a base that cannot be exported, TutelageError for an adapter of another base or a merge that
+    lost the tune, GateClosed if the copy is not the trained model.
+    """
+    assert isinstance(making.settings, ModelSettings)
+    settings = making.settings
+    base, chat_format = _checked_base(making, base_folder())
+    examples = _held_out(making, settings.parity_prompts)
+    vocabulary = Vocabulary(base)
+    samples = [render(example.prompt, chat_format, vocabulary, reply=True).ids for example in examples[:SAMPLE_PROMPTS]]
+    merged = making.folder / "merged"
+    difference = merge(base, making.parents["training"].file("adapter/adapter_config.json").parent, merged, samples)
+    making.events.note("model", "model.merged", prompts=len(samples), difference=f"{difference:.1e}")
+    making.events.step("model", done=1, total=STEPS)
+    path = making.folder / f"model-{settings.quantisation}.gguf"
+    export_gguf(merged, path, quantisation=settings.quantisation, name=f"tutelage-{making.parents['training'].id}", chat_format=chat_format)
+    megabytes = round(path.stat().st_size / MEGABYTE)
+    making.events.note("model", "model.exported", quantisation=settings.quantisation, megabytes=megabytes)
+    making.events.step("model", done=2, total=STEPS)
+    parity = compare(merged, path, examples, chat_format)
+    check(parity, minimum_agreement=settings.minimum_agreement)
+    _record(making, examples, parity)
+    making.facts |= {"quantisation": settings.quantisation, "gguf_sha256": file_sha256(path), "gguf_megabytes": megabytes,
+                     "logit_difference": difference, "agreement": parity.share, "chat_format_hash": chat_format.hash}
+
+
+def _checked_base(making: Making, base: Path) -> tuple[Path, ChatFormat]:
+    """The base folder and its chat format. Raises TutelageError if the adapter was trained on another base or format."""
+    check_supported(json.loads((base / "config.json").read_text("utf-8")), base)
+    trained = json.loads(making.parents["training"].file("training.json").read_text("utf-8"))
+    found, chat_format = folder_sha256(base), folder_chat_format(base)
+    if trained["base_sha256"] != found:
+        raise TutelageError(f"model: the adapter was trained on the base {trained['base_sha256'][:12]}, but the base in {base} is "
+                            f"{found[:12]}; an adapter fits only its own base. Run `tutelage make` again, so that training uses it too.")
+    if trained["chat_format_hash"] != chat_format.hash:
+        raise TutelageError(f"model: the adapter was trained with the chat format {trained['chat_format_hash']}, but {base} has "
+                            f"{chat_format.hash}; such a model answers badly. Run `tutelage make` again, so that training uses it too.")
+    return base, chat_format
+
+
+def _held_out(making: Making, limit: int) -> list[Example]:
+    """The held-out rows to compare, first by id. Raises InputError if there are none."""
+    rows = read_rows(making.parents["dataset"].file("examples.jsonl"), Example)
+    examples = sorted((row for row in rows if row.part == "held_out"), key=lambda row: row.id)[:limit]
+    if not examples:
+        raise InputError("model: the dataset has no held-out row, so the copy cannot be compared with the model. Give more documents, "
+                         "or raise the held-out share of the dataset.")
+    making.ledger.rows_in(example.id for example in examples)
+    return examples
+
+
+def _record(making: Making, examples: list[Example], parity: Parity) -> None:
+    for example in examples:
+        making.ledger.record(Fate(row=example.id, what="kept", reason="compared", name=example.heading))
+    write_whole(making.folder / "parity.json", parity.model_dump_json(indent=1))
+    making.counts |= {"prompts": parity.prompts, "ids_identical": parity.ids_identical, "argmax_equal": parity.argmax_equal}
+    making.events.note("model", "model.parity", prompts=parity.prompts, equal=parity.argmax_equal, share=round(100 * parity.share, 1))
+    making.events.step("model", done=STEPS, total=STEPS)

@@ -1,0 +1,56 @@
+"""Adapter and base become one model folder in fp32, compared with the adapter before it is kept."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from safetensors import SafetensorError
+
+from tutelage.core.errors import InputError, TutelageError
+from tutelage.engine.torch_base import load_causal
+
+SAMPLE_PROMPTS = 8
+TOLERANCE = 1e-4  # largest difference of a logit, as a share of the largest logit (at least 1); fp32 rounding stays ten times below
+KEPT = ("tokenizer.json", "chat.json")
+
+
+def merge(base_folder: Path, adapter: Path, folder: Path, prompts: Sequence[Sequence[int]]) -> float:
+    """Write base + adapter to `folder` as a model folder, and give the largest difference of a logit on `prompts`.
+
+    Weights are merged in fp32. Merged and reloaded model must both answer as the base with its adapter does.
+    Raises InputError if the adapter does not fit the base, TutelageError if a model differs.
+    """
+    try:
+        adapted: Any = PeftModel.from_pretrained(load_causal(base_folder), str(adapter), local_files_only=True)
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        raise InputError(f"{adapter}: this adapter does not fit the base in {base_folder} ({str(error).splitlines()[0]}). "
+                         "Train again with this base.") from None
+    expected = _logits(adapted.eval(), prompts)
+    merged = adapted.merge_and_unload(safe_merge=True)
+    difference = _compare(_logits(merged, prompts), expected, what="the merged model")
+    merged.save_pretrained(folder)
+    for name in KEPT:
+        shutil.copyfile(base_folder / name, folder / name)
+    del adapted, merged
+    return max(difference, _compare(_logits(load_causal(folder), prompts), expected, what="the model read back from its file"))
+
+
+def _logits(model: Any, prompts: Sequence[Sequence[int]]) -> list[torch.Tensor]:
+    with torch.inference_mode():
+        return [model(input_ids=torch.tensor([list(prompt)]), use_cache=False).logits[0] for prompt in prompts]
+
+
+def _compare(found: Sequence[torch.Tensor], expected: Sequence[torch.Tensor], *, what: str) -> float:
+    """The largest difference of a logit. Raises TutelageError if it is more than rounding."""
+    difference = max(float((one - other).abs().max()) for one, other in zip(found, expected, strict=True))
+    allowed = TOLERANCE * max(1.0, max(float(one.abs().max()) for one in expected))
+    if not difference <= allowed:
+        raise TutelageError(
+            f"model: {what} differs from the base with its adapter by {difference:.2e} in a logit; at most "
+            f"{allowed:.2e} is rounding. Nothing was kept. An adapter on an output layer that is shared with the embedding does this.")
+    return difference

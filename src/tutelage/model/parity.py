@@ -1,0 +1,69 @@
+"""Is the copy the same model? Token ids and first tokens of the GGUF file against the model folder that it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tutelage.core.chat import ChatFormat, render
+from tutelage.core.errors import GateClosed
+from tutelage.core.records import Example, Record, Sampling
+from tutelage.engine.gguf_engine import GgufEngine
+from tutelage.engine.torch_engine import TorchEngine
+
+SHOWN = 5
+ONE_TOKEN = Sampling(max_tokens=1)
+
+
+class Difference(Record):
+    """A prompt on which the copy differs: "token ids" (spelled otherwise) or "first token" (answered otherwise)."""
+
+    example: str
+    what: str
+    expected: str
+    found: str
+
+
+class Parity(Record):
+    """`parity.json`. `ids_identical` and `argmax_equal` count prompts; `share` is argmax_equal / prompts."""
+
+    prompts: int
+    ids_identical: int
+    argmax_equal: int
+    share: float
+    first_differences: tuple[Difference, ...]
+
+
+def compare(folder: Path, path: Path, examples: Sequence[Example], chat_format: ChatFormat) -> Parity:
+    """Render the prompts of `examples` with both vocabularies, and let both models choose the first token of each answer."""
+    exact = TorchEngine(folder, name="merged")
+    prompts = [render(example.prompt, chat_format, exact, reply=True).ids for example in examples]
+    expected = [answer.token_ids[0] for answer in exact.generate(prompts, ONE_TOKEN, end_ids=())]
+    longest = max(map(len, prompts)) + 1
+    copy = GgufEngine(path, name="copy", context_length=min(exact.context_length, longest))
+    try:
+        copied = [render(example.prompt, chat_format, copy, reply=True).ids for example in examples]
+        found = copy.best_next(prompts)
+    finally:
+        copy.close()
+        exact.close()
+    differences = [Difference(example=example.id, what="token ids", expected=str(one), found=str(other))
+                   for example, one, other in zip(examples, prompts, copied, strict=True) if one != other]
+    ids_identical = len(examples) - len(differences)
+    differences += [Difference(example=example.id, what="first token", expected=str(one), found=str(other))
+                    for example, one, other in zip(examples, expected, found, strict=True) if one != other]
+    equal = sum(one == other for one, other in zip(expected, found, strict=True))
+    return Parity(prompts=len(examples), ids_identical=ids_identical, argmax_equal=equal, share=equal / len(examples),
+                  first_differences=tuple(differences[:SHOWN]))
+
+
+def check(parity: Parity, *, minimum_agreement: float) -> None:
+    """Raise GateClosed unless all token ids and enough first tokens agree."""
+    if parity.ids_identical == parity.prompts and parity.share >= minimum_agreement:
+        return
+    first = parity.first_differences[0]
+    raise GateClosed(
+        f"model: the copy is not the trained model: token ids agree on {parity.ids_identical} of {parity.prompts} held-out prompts "
+        f"(all must), the first token on {parity.argmax_equal} (share {parity.share:.3f}; at least {minimum_agreement} must). "
+        f"First difference: {first.what} of row {first.example}, {first.expected} became {first.found}. Nothing was kept. "
+        "Try `--set model.quantisation=f16`.")

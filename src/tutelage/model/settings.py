@@ -1,0 +1,22 @@
+"""What may be asked of the model stage."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from tutelage.core.settings import Settings
+
+
+class ModelSettings(Settings):
+    """How the trained model is merged, exported, and compared with its copy. The defaults suit serving on a processor."""
+
+    quantisation: Literal["q8_0", "f16"] = "q8_0"
+    """How weights are kept in the copy that is served: "q8_0" 8 bits (a quarter of the size), "f16" 16 bits (half, nearly exact)."""
+
+    minimum_agreement: float = Field(0.95, ge=0, le=1)
+    """Share of the compared held-out prompts on which the copy must begin its answer with the same token as the model in fp32."""
+
+    parity_prompts: int = Field(200, ge=1)
+    """How many held-out prompts are compared at most, the first by id. Token ids must agree on all of them."""
