@@ -7,7 +7,7 @@ from tutelage.text.language import language_of
 SAMPLES = {
     "en": [
         "The Licensor grants the Licensee a right to use the Software for the term of this Agreement.",
-        "PAYMENT TERMS", "governing law", "Net 30.",
+        "PAYMENT TERMS", "governing law", "Net 30.", "Too short as well.", "No waiver",
         "The parties named in the schedule (甲方, 乙方) shall pay all fees within thirty days of the date of the invoice.",
     ],
     "zh": [

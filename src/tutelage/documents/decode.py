@@ -9,12 +9,15 @@ from dataclasses import dataclass
 SAVE_AS_UTF8 = "Open it in the program that made it and save it as plain text in UTF-8."
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
-_HAN_RUN = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]{2,}")
+_HAN = re.compile(r"[\u3400-\u9fff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 # Letters with accents are under a tenth of any European text; a wrongly decoded one consists of little else.
 LATIN_SHARE = 0.2
-# Chinese stands in runs; where Latin-1 bytes happen to form Chinese characters, they stand alone among letters.
-CHINESE_RUN_SHARE = 0.5
+# Of the Chinese characters of a text 16 % and more are among these (60 files of statutes, contract reviews and exam questions);
+# of Latin-1, Shift-JIS, Big5, EUC-JP and EUC-KR texts that happen to decode as GB18030, none.
+FREQUENT_SHARE = 0.05
+_FREQUENT = frozenset("的一是不了在有人和为以于上中大国年会业这个出时要就分对成其本及或应当方等法定者之与由自行事同地所可得日后也而并如"
+                      "為於國業這個時對應當與後並")
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,8 @@ def _unmarked(data: bytes) -> Decoded | Unreadable:
         chinese = data.decode("gb18030")
     except UnicodeDecodeError:
         chinese = ""
-    beyond_ascii = sum(not character.isascii() for character in chinese)
-    if beyond_ascii and sum(map(len, _HAN_RUN.findall(chinese))) >= CHINESE_RUN_SHARE * beyond_ascii:
+    characters = _HAN.findall(chinese)
+    if characters and sum(character in _FREQUENT for character in characters) >= FREQUENT_SHARE * len(characters):
         return Decoded(chinese, "gb18030", is_guess=True)
     latin = data.decode("latin-1")
     if sum(not character.isascii() for character in latin) > LATIN_SHARE * len(latin):

@@ -128,8 +128,15 @@ def _matching(source: str, root: Path) -> Iterator[Path]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*")
-            if _is_file(path) and not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    """All files below, without hidden ones; links to folders are not followed."""
+    for here, folders, names in os.walk(folder, onerror=_refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (path for name in names if not name.startswith(".") and _is_file(path := Path(here) / name))
+
+
+def _refuse(error: OSError) -> None:
+    raise InputError(f"documents.sources: the folder {error.filename} cannot be listed ({error.strerror}). Give yourself the right to "
+                     "read it, or name the files that you need.")
 
 
 def _is_file(path: Path) -> bool:
