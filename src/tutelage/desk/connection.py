@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,17 +11,20 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from tutelage.core.errors import ExtraMissing, TutelageError
+from tutelage.core.errors import ExtraMissing, ServiceUnavailable, TutelageError
 from tutelage.desk.errors import DeskBusy, DeskError
+from tutelage.desk.tables import AuditHeadTable
 
 BUSY_SECONDS = 10.0
+PATIENCE: dict[str, dict[str, str | float]] = {
+    "sqlite": {"timeout": BUSY_SECONDS}, "postgresql": {"options": f"-c lock_timeout={BUSY_SECONDS:.0f}s"}}
 ADVISORY_LOCK = 7_411_903_250  # one number of ours: makers of the schema in PostgreSQL wait for each other on it
 WRITES = "desk_writes"
 _migrating = threading.Lock()  # Alembic keeps its context in module globals
@@ -38,7 +40,7 @@ def connect(url: str) -> Engine:
     if place.get_backend_name() == "sqlite":
         _make_private(Path(str(place.database)))
     try:
-        engine = create_engine(place, connect_args={"timeout": BUSY_SECONDS} if place.get_backend_name() == "sqlite" else {})
+        engine = create_engine(place, connect_args=PATIENCE[place.get_backend_name()])
     except ModuleNotFoundError as error:
         raise ExtraMissing(f"{shown}: needs the package {error.name!r}, which is not installed. "
                            "Run `pip install 'tutelage[postgres]'`, or use a sqlite:/// URL.") from None
@@ -54,7 +56,10 @@ def connect(url: str) -> Engine:
         engine.dispose()
         if _is_lock(error):
             raise DeskBusy(f"{shown}: another process keeps the desk locked for more than {BUSY_SECONDS:.0f} s. Try again.") from None
-        raise DeskError("desk.cannot_open", url=shown, cause=str(error.orig).strip()) from None
+        if place.get_backend_name() == "postgresql" and isinstance(error, OperationalError):
+            raise ServiceUnavailable(f"{shown}: the database server did not let us in ({_cause(error)}). "
+                                     "Start it, or check the address and the permissions.") from None
+        raise DeskError("desk.cannot_open", url=shown, cause=_cause(error)) from None
     return engine
 
 
@@ -94,8 +99,10 @@ def _begin_sqlite(connection: Connection) -> None:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Session]:
-    """A session that commits at the end, or changes nothing. Raises DeskBusy if the desk stays locked."""
+    """A session that commits at the end, or changes nothing; one at a time. Raises DeskBusy if the desk stays locked."""
     with _told_when_busy(), Session(engine.execution_options(**{WRITES: True}), expire_on_commit=False) as session, session.begin():
+        if engine.dialect.name == "postgresql":
+            session.execute(select(AuditHeadTable.number).with_for_update())
         yield session
 
 
@@ -116,11 +123,16 @@ def _told_when_busy() -> Iterator[None]:
         if _is_lock(error):
             raise DeskBusy(f"the desk: another process keeps it locked for more than {BUSY_SECONDS:.0f} s; nothing was changed. "
                            "Try again.") from None
-        raise DeskError("desk.failed", cause=str(error.orig).strip()) from None
+        raise DeskError("desk.failed", cause=_cause(error)) from None
+
+
+def _cause(error: DatabaseError) -> str:
+    return " ".join(str(error.orig).split())
 
 
 def _is_lock(error: DatabaseError) -> bool:
-    return isinstance(error.orig, sqlite3.OperationalError) and ("locked" in str(error.orig) or "busy" in str(error.orig))
+    told = str(error.orig)
+    return isinstance(error, OperationalError) and any(sign in told for sign in ("is locked", "is busy", "lock timeout"))
 
 
 def script_config() -> Config:
@@ -143,9 +155,12 @@ def migrate(engine: Engine) -> None:
         tables = set(inspect(connection).get_table_names())
         if tables and "alembic_version" not in tables:
             raise DeskError("desk.not_a_desk", tables=", ".join(sorted(tables)[:5]))
-        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+        scripts = ScriptDirectory.from_config(config)
+        known = {script.revision for script in scripts.walk_revisions()}
         found = set(connection.scalars(text("SELECT version_num FROM alembic_version"))) if tables else set()
         if found - known:
             raise DeskError("desk.newer", found=", ".join(sorted(found)), known=max(known))
+        if found == set(scripts.get_heads()):
+            return
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

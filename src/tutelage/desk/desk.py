@@ -15,7 +15,7 @@ from tutelage.desk import audit, drafts
 from tutelage.desk.audit import OPERATOR
 from tutelage.desk.connection import connect, reading, writing
 from tutelage.desk.errors import DeskError, NotFound
-from tutelage.desk.passwords import hash_key, hash_password, is_password, make_key
+from tutelage.desk.passwords import hash_key, hash_of_nobody, hash_password, is_password, make_key
 from tutelage.desk.records import AuditRow, DraftRow, DraftState, Key, User, UserRole
 from tutelage.desk.tables import ClauseTable, KeyTable, UserTable
 
@@ -40,7 +40,7 @@ class Desk:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._nobody = hash_password(make_key())
+        self._nobody = hash_of_nobody()
 
     def close(self) -> None:
         """Close all connections."""

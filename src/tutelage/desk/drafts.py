@@ -29,8 +29,8 @@ class NewDraft(Record):
 
 
 def find(session: Session, draft_id: int) -> DraftTable:
-    """The draft's row, kept from others until the transaction ends. Raises NotFound."""
-    row = session.scalars(select(DraftTable).where(DraftTable.id == draft_id).with_for_update()).one_or_none()
+    """The draft's row. Raises NotFound."""
+    row = session.get(DraftTable, draft_id)
     if row is None:
         raise NotFound("desk.no_draft", draft=draft_id)
     return row
@@ -39,6 +39,7 @@ def find(session: Session, draft_id: int) -> DraftTable:
 def new(session: Session, begun: NewDraft) -> DraftRow:
     """Add a draft in state draft."""
     _check_text(begun.draft)
+    _check_letters(*begun.keywords, begun.model, *begun.sources)
     author = _user_row(session, begun.author)
     at = audit.now()
     row = DraftTable(**begun.model_dump(exclude={"author"}), author=author.name, text=begun.draft, state="draft", comment="", approver=None,
@@ -87,6 +88,9 @@ def decide(session: Session, draft_id: int, *, approver: str, approve: bool, com
         raise StaleDraft("desk.other_text", draft=draft_id)
     if not approve and not comment.strip():
         raise DeskError("desk.no_comment", draft=draft_id)
+    if len(comment) > LONGEST_TEXT:
+        raise DeskError("desk.long_text", length=len(comment), longest=LONGEST_TEXT)
+    _check_letters(comment)
     row.state, row.approver, row.comment = "approved" if approve else "returned", person.name, comment.strip()
     return _changed(session, row, actor=person.name, action="approve" if approve else "return",
                     facts={"text_sha256": text_sha256, "comment": row.comment})
@@ -133,5 +137,10 @@ def _check_text(text: str) -> None:
         raise DeskError("desk.empty_text")
     if len(text) > LONGEST_TEXT:
         raise DeskError("desk.long_text", length=len(text), longest=LONGEST_TEXT)
-    if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+    _check_letters(text)
+
+
+def _check_letters(*texts: str) -> None:
+    """Refuse what no database keeps: zero bytes and halves of surrogate pairs."""
+    if any("\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text) for text in texts):
         raise DeskError("desk.bad_text")

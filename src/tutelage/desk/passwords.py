@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import cache
 from hashlib import sha256
 
 from argon2 import PasswordHasher
@@ -28,6 +29,12 @@ def is_password(password: str, kept_hash: str) -> bool:
         return _hasher.verify(kept_hash, password[:LONGEST + 1])
     except (VerifyMismatchError, InvalidHashError):
         return False
+
+
+@cache
+def hash_of_nobody() -> str:
+    """A hash that no password belongs to, made once: an unknown name is checked against it, to take as long as a known one."""
+    return _hasher.hash(secrets.token_urlsafe(32))
 
 
 def make_key() -> str:

@@ -115,7 +115,7 @@ class AuditHeadTable(Table):
     """One row: number and hash of the chain's last link, so that a cut-off end shows; and the lock of appenders."""
 
     __tablename__ = "audit_head"
-    only: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    head: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     number: Mapped[int]
     hash: Mapped[str]
-    __table_args__ = (CheckConstraint("only = 1", name="one_head"),)
+    __table_args__ = (CheckConstraint("head = 1", name="one_head"),)

@@ -26,7 +26,9 @@ class Guard:
         row = "OLD" if self.when == "DELETE" else "NEW"
         return [f"CREATE FUNCTION {self.name}() RETURNS trigger AS $guard$ BEGIN IF {self.condition} THEN "
                 f"RAISE EXCEPTION '{self.refusal}' USING ERRCODE = 'check_violation'; END IF; RETURN {row}; END $guard$ LANGUAGE plpgsql",
-                f"CREATE TRIGGER {self.name} BEFORE {self.when} ON {self.table} FOR EACH ROW EXECUTE FUNCTION {self.name}()"]
+                f"CREATE TRIGGER {self.name} BEFORE {self.when} ON {self.table} FOR EACH ROW EXECUTE FUNCTION {self.name}()",
+                *([f"CREATE TRIGGER {self.name}_truncate BEFORE TRUNCATE ON {self.table} FOR EACH STATEMENT EXECUTE FUNCTION {self.name}()"]
+                  if self.when == "DELETE" else [])]
 
 
 ALLOWED_MOVES = "".join((

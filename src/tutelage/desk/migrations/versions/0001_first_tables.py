@@ -22,9 +22,9 @@ def upgrade() -> None:
     _drafts()
     op.create_table("audit", sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
                     *(_text(name) for name in ("at", "actor", "action", "subject", "facts", "previous", "hash")))
-    op.create_table("audit_head", sa.Column("only", sa.Integer, primary_key=True, autoincrement=False),
-                    sa.Column("number", sa.Integer, nullable=False), _text("hash"), sa.CheckConstraint("only = 1", name="one_head"))
-    op.execute("INSERT INTO audit_head (only, number, hash) VALUES (1, 0, '')")
+    op.create_table("audit_head", sa.Column("head", sa.Integer, primary_key=True, autoincrement=False),
+                    sa.Column("number", sa.Integer, nullable=False), _text("hash"), sa.CheckConstraint("head = 1", name="one_head"))
+    op.execute("INSERT INTO audit_head (head, number, hash) VALUES (1, 0, '')")
     is_sqlite = op.get_bind().dialect.name == "sqlite"
     for guard in FIRST_GUARDS:
         for statement in guard.for_sqlite() if is_sqlite else guard.for_postgresql():

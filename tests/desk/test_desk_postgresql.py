@@ -1,0 +1,141 @@
+"""The same desk in a real PostgreSQL server, started for these tests in a folder of its own."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from tutelage.core.errors import ServiceUnavailable
+from tutelage.desk import connection
+from tutelage.desk.desk import Desk, open_desk
+from tutelage.desk.errors import ChainBroken, NotAllowed, StaleDraft
+from tutelage.desk.tables import Table
+
+SERVERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+
+
+def server_user() -> str | None:
+    """PostgreSQL refuses to run as root: the account to run it under, None for our own."""
+    return "postgres" if os.geteuid() == 0 else None
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """An address of an empty database."""
+    pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
+    bin_folder = next(reversed(SERVERS), None) or (Path(shutil.which("initdb") or "").parent if shutil.which("initdb") else None)
+    if bin_folder is None:
+        pytest.skip("no PostgreSQL server is installed")
+    if server_user() and server_user() not in {entry.pw_name for entry in pwd.getpwall()}:
+        pytest.skip("runs as root, and there is no account `postgres`")
+    folder = Path(tempfile.mkdtemp(prefix="tutelage-postgresql-"))
+    if server_user():
+        shutil.chown(folder, server_user())
+
+    def run(*command: str) -> None:
+        subprocess.run(command, check=True, capture_output=True, user=server_user(), cwd=folder)
+
+    run(f"{bin_folder}/initdb", "-D", f"{folder}/data", "-U", "desk", "--auth=trust", "--no-sync", "-E", "UTF8")
+    run(f"{bin_folder}/pg_ctl", "-D", f"{folder}/data", "-w", "-l", f"{folder}/log", "-o", f"-k {folder} -h '' -F", "start")
+    yield f"postgresql://desk@/postgres?host={folder}"
+    run(f"{bin_folder}/pg_ctl", "-D", f"{folder}/data", "-m", "immediate", "stop")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def desk(url: str) -> Iterator[Desk]:
+    opened = open_desk(url)
+    for name, role in (("ann", "drafter"), ("rita", "reviewer")):
+        opened.add_user(name, f"password of {name}", role=role)
+    yield opened
+    opened.close()
+
+
+def begun(desk: Desk, author: str = "ann") -> int:
+    return desk.new_draft(clause_type="term", keywords=("期限",), language="zh", model="tuned", is_gated=True, draft="两年。",
+                          sources=("a",), author=author).id
+
+
+def test_a_draft_goes_its_way_in_postgresql(desk: Desk) -> None:
+    row = desk.edit_draft(begun(desk), author="ann", text="三年。", version=1)
+    row = desk.submit_draft(row.id, author="ann")
+    with pytest.raises(NotAllowed):
+        desk.decide_draft(row.id, approver="ann", approve=True, comment="", text_sha256=row.text_sha256)
+    row = desk.decide_draft(row.id, approver="rita", approve=True, comment="", text_sha256=row.text_sha256)
+    assert (row.state, row.text, row.keywords) == ("approved", "三年。", ("期限",))
+    assert desk.sign_in("ANN", "password of ann") is not None
+    desk.check_audit()
+
+
+def test_postgresql_itself_refuses_what_the_desk_refuses(desk: Desk, url: str) -> None:
+    own, approved = begun(desk, "rita"), begun(desk)
+    desk.submit_draft(own, author="rita")
+    row = desk.submit_draft(approved, author="ann")
+    desk.decide_draft(approved, approver="rita", approve=True, comment="", text_sha256=row.text_sha256)
+    engine = connection.connect(url)
+    for statement, said in (
+        (f"UPDATE drafts SET state = 'approved', approver = 'rita' WHERE id = {own}", "four_eyes"),
+        (f"UPDATE drafts SET state = 'approved', approver = 'ann' WHERE id = {own}", "only a reviewer or an admin decides"),
+        (f"UPDATE drafts SET text = 'other' WHERE id = {own}", "is being read"),
+        (f"UPDATE drafts SET state = 'draft' WHERE id = {own}", "moves from draft to submitted"),
+        (f"UPDATE drafts SET keywords = '[]' WHERE id = {own}", "only text, state, comment and approver"),
+        (f"UPDATE drafts SET text = 'other' WHERE id = {approved}", "an approved draft is final"),
+        (f"DELETE FROM drafts WHERE id = {approved}", "never deleted"),
+        ("TRUNCATE drafts", "never deleted"),
+        ("TRUNCATE audit", "never shrinks"),
+        ("UPDATE audit SET actor = 'x'", "never changes"),
+        ("UPDATE audit_head SET number = 0", "grows by one"),
+        ("UPDATE users SET name = 'x' WHERE name = 'ann'", "name of a user does not change"),
+    ):
+        with pytest.raises(IntegrityError, match=said), engine.begin() as opened:
+            opened.execute(text(statement))
+    engine.dispose()
+    desk.check_audit()
+
+
+def test_of_many_edits_one_is_kept_in_postgresql(desk: Desk) -> None:
+    draft_id = begun(desk)
+
+    def edit(number: int) -> bool:
+        try:
+            desk.edit_draft(draft_id, author="ann", text=f"text {number}", version=1)
+        except StaleDraft:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(edit, range(12))) == 1
+    desk.check_audit()
+
+
+def test_the_migrations_make_the_tables_of_the_models_in_postgresql(desk: Desk, url: str) -> None:
+    engine = connection.connect(url)
+    with engine.connect() as opened:
+        assert compare_metadata(MigrationContext.configure(opened), Table.metadata) == []
+    engine.dispose()
+
+
+def test_a_change_past_the_guards_is_found_in_postgresql(desk: Desk, url: str) -> None:
+    engine = connection.connect(url)
+    with engine.begin() as opened:
+        opened.execute(text("ALTER TABLE audit DISABLE TRIGGER ALL"))
+        opened.execute(text("UPDATE audit SET actor = 'x' WHERE number = 2"))
+    with pytest.raises(ChainBroken, match="row 2 of the audit chain"):
+        desk.check_audit()
+    engine.dispose()
+
+
+def test_a_server_that_does_not_answer_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
+    with pytest.raises(ServiceUnavailable, match=r"the database server did not let us in .*Start it, or check the address"):
+        open_desk(f"postgresql://desk@/postgres?host={tmp_path}")
