@@ -79,7 +79,8 @@ def commands_page() -> str:
 def errors_page() -> str:
     """The error tree with exit codes."""
     tree = (errors.__doc__ or "").strip()
-    lines = ["# Errors and exit codes", "", "Made from `core/errors.py` by `make docs`; do not edit.", "", "```", tree, "```", "", "Each message says what, where, what was got, what is allowed and what to do next.", ""]
+    lines = ["# Errors and exit codes", "", "Made from `core/errors.py` by `make docs`; do not edit.", "", "```", tree, "```", "",
+             "Each message says what, where, what was got, what is allowed and what to do next.", ""]
     return "\n".join(lines)
 
 

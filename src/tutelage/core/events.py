@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Literal
 
+from pydantic import Field
+
 from tutelage.core.records import Record
 
 Fact = str | int | float | bool | None
@@ -21,7 +23,7 @@ class Event(Record):
     stage: str
     kind: Kind
     key: str = ""
-    facts: dict[str, Fact] = {}
+    facts: dict[str, Fact] = Field(default_factory=dict)
 
 
 Listener = Callable[[Event], None]
@@ -49,7 +51,7 @@ class Events:
 
     def step(self, stage: str, *, done: float, total: float, **facts: Fact) -> None:
         """Progress: `done` of `total` units of work."""
-        self.send(stage, "step", done=done, total=total, **facts)
+        self.send(stage, "step", "", done=done, total=total, **facts)
 
 
 class JsonLines:
@@ -60,6 +62,7 @@ class JsonLines:
         self._file: IO[str] = path.open("a", encoding="utf-8")
 
     def __call__(self, event: Event) -> None:
+        """Append the event."""
         self._file.write(json.dumps(event.model_dump(), ensure_ascii=False) + "\n")
         self._file.flush()
 
@@ -75,4 +78,5 @@ class Recorder:
         self.events: list[Event] = []
 
     def __call__(self, event: Event) -> None:
+        """Keep the event."""
         self.events.append(event)
