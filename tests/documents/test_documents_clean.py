@@ -44,6 +44,8 @@ def test_addresses_in_title_and_metadata_are_masked_too_unless_switched_off() ->
 @pytest.mark.parametrize(("row", "reason", "detail"), [
     (replace(ROW, text=" \n\u200b\n"), "empty", "There is no text in it."),
     (replace(ROW, text="The rent is due."), "too short", "It has 16 characters; documents.min_characters is 80."),
+    (replace(ROW, text="乙方应当承担违约责任并赔偿损失。"), "too short",
+     "It has 16 characters; documents.min_characters is 80, for Chinese 20."),
     (replace(ROW, text="Der Mieter zahlt die Miete am ersten Tag des Monats und hält die Wohnung in einem guten Zustand.",
              metadata=(("language", "de"),)), "language:other", "Wanted are en, zh (documents.languages). The file itself says de."),
     (replace(ROW, problem=Unreadable("binary file", "Save it as text.")), "binary file", "Save it as text."),
@@ -57,3 +59,9 @@ def test_only_wanted_languages_stay() -> None:
     assert _document(clean(chinese, SETTINGS)).language == "zh"
     english_only = DocumentsSettings(sources=("x",), languages=("en",))
     assert clean(chinese, english_only).outcome == Dropped("language:zh", "Wanted are en (documents.languages).")
+
+
+def test_a_chinese_text_needs_a_quarter_of_the_characters() -> None:
+    text = "乙方应当承担违约责任并赔偿甲方全部损失。"
+    assert len(text) == 20
+    assert _document(clean(replace(ROW, text=text), SETTINGS)).text == text
