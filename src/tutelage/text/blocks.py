@@ -16,6 +16,7 @@ MARKERS: dict[Language, tuple[tuple[str, int], ...]] = {
         (r"(?P<number>(?:ARTICLE|SECTION|CLAUSE|Article|Section|Clause|Art\.|Sec\.)\s+(?:[IVXLC]+|\d+(?:\.\d+)*))(?=[\s.:)–—-])[\s.:)–—-]*", 1),
         (r"(?:§|\*\*)?\s*(?P<number>\d{1,2}\.(?:\d{1,2}\.?)+)\)?(?:\s+|(?=[A-Z\"“]))", 2),
         (r"(?:§|\*\*)?\s*(?P<number>\d{1,2})[.)](?:\s*[-–]\s+|\s+|(?=[A-Z\"“]))", 1),
+        (r"(?P<number>\d{1,2})\s+(?=[A-Z]{3,}[A-Z ,/&-]*[A-Z][.:]?(?:\n|$))", 1),
         (r"(?P<number>[IVX]{1,5})[.)]\s+", 1),
         (r"(?P<number>[A-Z])[.)]\s+(?=[A-Z\"“])", 2),
         (r"(?P<number>\((?:[a-zA-Z]{1,2}|[ivx]{1,5}|\d{1,2})\)|[a-z]{1,2}[.)]|[ivx]{1,5}[.)])(?:\s+|(?=[A-Z]))", ITEM),
@@ -168,6 +169,8 @@ def _headed_zh(one: str, number: str) -> tuple[str, str]:
 def is_heading(line: str, *, numbered: bool) -> bool:
     """Whether an English line reads as a heading: few words, capitals, no verb of a sentence."""
     words = re.findall(r"[A-Za-z][\w'’/-]*", line)
+    if line.count('"') % 2 or line.count("“") != line.count("”"):
+        return False
     if not 1 <= len(words) <= 12 or NOT_IN_HEADING.search(line) or line.endswith((",", ";")) or (not line[:1].isupper() and line[:1] not in "\"“"):
         return False
     if line.isupper():

@@ -11,10 +11,16 @@ from tutelage.core.records import Language
 from tutelage.text.signs_en import SIGNS as SIGNS_EN
 from tutelage.text.signs_zh import SIGNS as SIGNS_ZH
 
-OPENING = {"en": 420, "zh": 160}  # characters in which a clause without a telling heading must say what it is
+# A text that says what a word in quotation marks means is a definition, whatever its heading.
+DEFINING: dict[Language, re.Pattern[str]] = {
+    "en": re.compile(r"[\"“‘'][^\"”]{1,60}[\"”’'],?[^.]{0,60}\b(means?|refers? to|includes?|is defined|has the meaning)\b"),
+    "zh": re.compile(r"[“\"《][^”\"》。]{1,20}[”\"》][，,：:]?(是|系|均)?指"),
+}
+OPENING: dict[Language, int] = {"en": 280, "zh": 120}  # characters in which a clause without a telling heading must say what it is
 # A prohibition or a grant is of the special type that it is about.
 GENERAL = {
-    "restrictions": frozenset({"export_control", "assignment", "confidentiality", "attribution", "non_compete", "non_solicitation", "trademarks"}),
+    "restrictions": frozenset({"export_control", "assignment", "confidentiality", "attribution", "non_compete", "non_solicitation",
+                               "trademarks"}),
     "redistribution": frozenset({"attribution", "export_control", "assignment", "source_code"}),
     "license_grant": frozenset({"patents", "trademarks", "contributions"}),
     "copyright": frozenset({"intellectual_property"}),
@@ -66,8 +72,7 @@ def _pattern(expression: str) -> re.Pattern[str]:
 
 def heading_types(heading: str, language: Language) -> list[str]:
     """Keys of all types that a heading names."""
-    title = " ".join(heading.split())
-    return [key for key, kind in CLAUSE_TYPES.items() if title and _pattern(kind.signs[language].heading).search(title)]
+    return list(_named(" ".join(heading.split()), language))
 
 
 def told_types(text: str, language: Language) -> list[str]:
@@ -82,10 +87,17 @@ def type_of(heading: str, text: str, language: Language) -> str | None:
     text decides: the type whose own phrase opens it first.
     """
     body = " ".join(text.split())
+    if DEFINING[language].match(body):
+        return "definitions"
     named = [key for key in heading_types(heading, language) if _pattern(CLAUSE_TYPES[key].signs[language].theme).search(body)]
     if len(named) == 1:
         return named[0]
     return next((key for key in told_types(body, language) if not named or key in named), None)
+
+
+@lru_cache(maxsize=1 << 14)
+def _named(title: str, language: Language) -> tuple[str, ...]:
+    return tuple(key for key, kind in CLAUSE_TYPES.items() if title and _pattern(kind.signs[language].heading).search(title))
 
 
 @lru_cache(maxsize=1 << 14)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from tutelage.core.records import Language
 from tutelage.text.blocks import ITEM, PLAIN, Block, blocks
-from tutelage.text.clause_types import heading_types, told_types, type_of
+from tutelage.text.clause_types import DEFINING, heading_types, told_types, type_of
 
 TITLE = re.compile(r"\b(licen[sc]es?|agreement|eula|contract|terms( and conditions)?|version)\b|(合同|协议|协议书|法|条例|规定|办法|解释)$", re.IGNORECASE)
 CLOSING = re.compile(r"\W*(end of (the |these )?(terms|licen[sc]e|agreement|document)|exhibit\b|appendix\b|schedule\b|annex\b|attachment\b|how to (apply|use) |in witness whereof"
@@ -40,7 +40,7 @@ class Clause:
 
     def type_in(self, language: Language) -> str | None:
         """Its type: by its heading, else by what it says. Under a heading above, a type that both name goes first."""
-        if not self.above or heading_types(self.heading, language):
+        if not self.above or DEFINING[language].match(self.text) or heading_types(self.heading, language):
             return type_of(self.heading, self.text, language)
         told = told_types(self.text, language)
         named = heading_types(self.above, language)

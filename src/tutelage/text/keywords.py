@@ -103,7 +103,7 @@ def _phrases(lower: str) -> list[_Found]:
     counts = Counter(word[0] for word in words)
     runs: list[list[re.Match[str]]] = [[]]
     for word in words:
-        is_stop = word[0] in stop
+        is_stop = word[0] in stop or word[0].endswith(("'s", "’s", "s'", "s’"))
         if is_stop or (runs[-1] and lower[runs[-1][-1].end():word.start()] != " "):
             runs.append([])
         if not is_stop:

@@ -46,7 +46,7 @@ SIGNS: dict[str, tuple[str, str, str]] = {
         r"\baudits?\b|\binspection\b|books and records|^records\b|record.?keeping|\bverification\b",
         r"audit|inspect|record|verif|certif",
         r"\b(right to|may|shall have the right .{0,30}) (audit|inspect) (your|licensee|the|its|customer)"
-        r"|(keep|maintain) (\w+,? ){0,5}(books|records)",
+        r"|(keep|maintain)\w* (\w+,? ){0,5}(books|records) (and|of|relat|concern|necess|suffic|for|regard|documenting)",
     ),
     "breach": (
         r"\bbreach|\bdefaults?\b|^remed(y|ies)\b|\bcures?\b|equitable (relief|remed)|injunctive|liquidated damages|\bviolations?\b",
@@ -95,9 +95,9 @@ SIGNS: dict[str, tuple[str, str, str]] = {
         r"|for (the )?purposes? of this (agreement|licen[sc]e|document)",
     ),
     "delivery": (
-        r"\bdeliver(y|ies|ables?)\b|\bshipment|\bshipping\b|title and risk|risk of loss",
+        r"\bdeliver(y|ies)\b|\bshipment|\bshipping\b|title and risk|risk of loss",
         r"deliver|ship|risk|title",
-        r"(shall|will) (deliver|ship) (to|the|all)|(delivery|shipment) (of the|shall|will|date)|risk of loss",
+        r"(shall|will) (deliver|ship) (to|the|all)|(delivery|shipment) (of the|shall|will)|risk of loss",
     ),
     "disclaimer_of_warranty": (
         r"disclaim|\bno (other |implied |express )?(warrant|guarantee|support or warrant)|\bwarranty (exclusion|disclaimer)"
@@ -108,7 +108,7 @@ SIGNS: dict[str, tuple[str, str, str]] = {
         r"|disclaims? (any and )?(all )?(\w+,? ){0,6}(warrant|guarant|conditions)"
         r"|no (express |implied |other )?(warrant|guarantee|representation)"
         r"|(makes?|gives?|provides?|offers?|there (is|are)) no (\w+,? ){0,6}(warrant|representation|guarantee|claim)"
-        r"|(does|do|shall|will|can|can) ?not (warrant|guarantee)\b|with all (its )?faults|entire risk as to|use (it )?at your own risk"
+        r"|(does|do|shall|will|can|can) ?not (warrant|guarantee|represent)\b|with all (its )?faults|entire risk as to|use (it )?at your own risk"
         r"|not responsible for|(warrant(y|ies)|conditions?).{0,60}(are|is) (hereby )?(excluded|disclaimed)",
     ),
     "dispute_resolution": (
@@ -166,7 +166,7 @@ SIGNS: dict[str, tuple[str, str, str]] = {
         r"|indemnif(y|ies) (and|,) (defend|hold)|indemnify",
     ),
     "independent_contractors": (
-        r"independent contractors?|relationship (of|between) (the )?parties|no (agency|partnership|joint venture)|^relationship",
+        r"independent contractors?|relationship (of|between) (the )?parties|^no (agency|partnership|joint venture)|^relationship",
         r"contractor|partner|agen|joint venture|employ|relationship",
         r"independent contractors?|(partnership|joint venture|agency|employment)( \w+,?){0,6} relationship"
         r"|(create|constitut|deem|form)\w* .{0,60}(partnership|joint venture|agency)",
@@ -210,7 +210,7 @@ SIGNS: dict[str, tuple[str, str, str]] = {
     "non_compete": (
         r"non-?compet|\bexclusivity\b|competi(ng|tion|tive)|restrictive covenant",
         r"compet|exclusiv",
-        r"(shall|will|may|agrees?) not .{0,80}\bcompet|non-?competition|compet(e|es|ing|itive) (with|product|business)",
+        r"(shall|will|may|agrees?) not .{0,80}\bcompet(e|ing|itive)?\b|non-?competition|compet(e|es) with the (business|products?|services?) of",
     ),
     "non_solicitation": (
         r"non-?solicit|\bsolicitation\b|no[- ]hire",
@@ -264,10 +264,10 @@ SIGNS: dict[str, tuple[str, str, str]] = {
         r"|severab(le|ility)",
     ),
     "source_code": (
-        r"source code|\bsource\b|corresponding source|open source requirement|object code",
+        r"source code|corresponding source|\bsource (form|distribution|availability)|object code",
         r"source",
-        r"(source code|corresponding source|source form)( \w+,?){0,10} (must|available|accompany|shall|provid|mean|includ)"
-        r"|(provide|include|make|obtain|offer|accompan)\w* .{0,60}source code|escrow",
+        r"(source code|corresponding source|source form)( \w+,?){0,10} (must|(be|is|are|made) available|accompan|shall)"
+        r"|(provide|make|obtain|offer|accompan)\w* .{0,60}source code|escrow",
     ),
     "support_maintenance": (
         r"\bsupport\b(?! or warrant)|maintenance|\bupdates?\b|\bupgrades?\b|technical assistance|service level|\benhancements?\b"
@@ -318,11 +318,11 @@ SIGNS: dict[str, tuple[str, str, str]] = {
     "waiver": (
         r"\bwaivers?\b|no waiver|non-?waiver|\bforbearance\b",
         r"waive|failure|relinquish",
-        r"(failure|delay|forbearance)\b.{0,120}(waiv|relinquish)|no waiver|waiver of (any|a|one)"
+        r"(failure|delay|forbearance)\b.{0,120}(waiv|relinquish)|no waiver"
         r"|(shall|will) not (\w+ ){0,4}(constitute|be (construed|deemed|considered)) (\w+ ){0,3}waiver",
     ),
     "warranty": (
-        r"\bwarrant(y|ies)\b|\bguarant(y|ee)s?\b|representations?\b|\bcovenants\b",
+        r"^(?!.*(disclaim|exclu|\bno\b|without)).*(\bwarrant(y|ies)\b|\bguarant(y|ee)s?\b|representations?\b|\bcovenants\b)",
         r"warrant|guarant|represent|defect|conform",
         r"(?<!not )(hereby )?(represents? and )?warrants? (that|to|for|the)|limited warranty"
         r"|for a period of .{0,60}(warrant|free from|defect)|free from (\w+ ){0,3}defects|represents? (and|that) ",

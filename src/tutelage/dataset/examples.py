@@ -1,0 +1,115 @@
+"""Documents and approved rows as candidates: clauses with a type, or the reason why a clause is none."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from tutelage.core.files import short_hash
+from tutelage.core.records import ApprovedRow, Document, Example, Language, Message, Part
+from tutelage.dataset.settings import DatasetSettings
+from tutelage.prompts.clause import clause_messages
+from tutelage.text.clause_types import CLAUSE_TYPES, heading_types, told_types
+from tutelage.text.clauses import Clause, cut_clauses
+from tutelage.text.keywords import keywords
+from tutelage.text.language import language_of
+
+DOUBTFUL, TOLD, NAMED, SURE = 0, 1, 2, 3
+ENDS = re.compile(r"[.!?)\]\"”’』」。！？）]\W*$")
+HAN = re.compile(r"[\u3400-\u9fff]")
+BEGINS = re.compile(r"[\"“‘'(\[《「『（]*[A-Z0-9\u4e00-\u9fff]")
+LEFTOVER = re.compile(r"<<|>>|\.{4,}|_{4,}|={4,}|<[a-z/]+>|\ufffd|\[[^\]\d]{15,}\]|\*\s*$|\(\w\) \(\w\)|\|.*\|", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A row that may enter the dataset. `certainty` says how sure its type is: SURE where heading and text agree."""
+
+    id: str
+    text: str
+    clause_type: str
+    language: Language
+    heading: str
+    document_id: str
+    source: str
+    start: int
+    end: int
+    certainty: int
+    keywords: tuple[str, ...] = ()
+    origin: Literal["document", "review"] = "document"
+
+
+def characters(text: str) -> int:
+    """Length of a text; a Chinese character counts as two."""
+    return len(text) + len(HAN.findall(text))
+
+
+def clauses_of(document: Document, settings: DatasetSettings) -> list[Candidate | tuple[str, str]]:
+    """The document's clauses in order: a candidate, or its row id and the reason why it is dropped."""
+    if document.language not in ("en", "zh"):
+        return []
+    language: Language = "zh" if document.language == "zh" else "en"
+    longest = settings.maximum_characters // 2 if language == "zh" else settings.maximum_characters
+    found: list[Candidate | tuple[str, str]] = []
+    for clause in cut_clauses(document.text, language, longest=longest):
+        row_id = short_hash(document.id, str(clause.start), str(clause.end), clause.text)
+        clause_type = clause.type_in(language)
+        certainty = certainty_of(clause, clause_type, language) if clause_type else DOUBTFUL
+        reason = why_dropped(clause, clause_type, certainty, language, settings)
+        if reason or clause_type is None:
+            found.append((row_id, reason))
+            continue
+        found.append(Candidate(id=row_id, text=clause.text, clause_type=clause_type, language=language,
+                               heading=clause.heading or clause.above, document_id=document.id, source=document.title or document.name, start=clause.start, end=clause.end,
+                               certainty=certainty))
+    return found
+
+
+def certainty_of(clause: Clause, clause_type: str, language: Language) -> int:
+    """How sure the type is: SURE if heading and text agree, NAMED if one heading says it and the text nothing else,
+    TOLD if only the text says it and only that, else DOUBTFUL.
+    """
+    named, told = heading_types(clause.heading, language), told_types(clause.text, language)
+    if clause_type in named and told[:1] == [clause_type]:
+        return SURE
+    if named == [clause_type]:
+        return NAMED if not told else TOLD
+    if told == [clause_type] and clause_type in heading_types(clause.above, language):
+        return NAMED
+    return TOLD if told == [clause_type] else DOUBTFUL
+
+
+def why_dropped(clause: Clause, clause_type: str | None, certainty: int, language: Language, settings: DatasetSettings) -> str:
+    """The reason to drop a clause, "" to keep it."""
+    length = characters(clause.text)
+    if length < settings.minimum_characters:
+        return "too short"
+    if length > settings.maximum_characters:
+        return "too long"
+    if clause_type is None:
+        return "untyped"
+    if not BEGINS.match(clause.text) or not ENDS.search(clause.text) or LEFTOVER.search(clause.text):
+        return "fragment"
+    if certainty == DOUBTFUL:
+        return "doubtful type"
+    if language_of(clause.text) != language:
+        return "other language"
+    return ""
+
+
+def candidate_of(row: ApprovedRow) -> Candidate:
+    """An approved row as a candidate: its text is what two people agreed on."""
+    return Candidate(id=row.id, text=row.text, clause_type=row.clause_type, language=row.language, heading="", document_id="",
+                     source=f"review of {row.approved_at[:10]}", start=0, end=0, certainty=SURE, keywords=row.keywords, origin="review")
+
+
+def example_of(candidate: Candidate, part: Part, family: str, settings: DatasetSettings) -> Example:
+    """The row to learn: the prompt of a clause draft, and the clause as the reply."""
+    name = CLAUSE_TYPES[candidate.clause_type].name(candidate.language)
+    words = candidate.keywords or keywords(candidate.text, candidate.language, settings.keywords, apart_from=name)
+    prompt = clause_messages(candidate.clause_type, words, candidate.language)
+    return Example(id=candidate.id, messages=(*prompt, Message(role="assistant", content=candidate.text)),
+                   clause_type=candidate.clause_type, keywords=words, language=candidate.language, heading=candidate.heading,
+                   document_id=candidate.document_id, source=candidate.source, start=candidate.start, end=candidate.end, family=family,
+                   part=part, origin=candidate.origin)
