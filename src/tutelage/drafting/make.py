@@ -8,6 +8,7 @@ from tutelage.core.history import Fate
 from tutelage.core.records import Example, LibraryClause
 from tutelage.core.store import Making
 from tutelage.desk.desk import open_desk
+from tutelage.drafting.compose import request_clause
 from tutelage.drafting.library import from_examples, load_shipped, text_key
 from tutelage.drafting.settings import DraftingSettings
 
@@ -19,11 +20,12 @@ def make(making: Making, *, desk_url: str) -> None:
     """Put the library's clauses into the desk at `desk_url` and write them to library.jsonl.
 
     A clause whose text came before is merged into that one. What was in the desk already shapes neither file nor history,
-    so that a run that was killed in between makes the same artifact.
+    so that a run that was killed in between makes the same artifact. Raises InputError for an opening that cannot be asked for.
     """
     settings = making.settings
     if not isinstance(settings, DraftingSettings):
         raise InputError(f"drafting got settings of {type(settings).__name__}; it takes DraftingSettings.")
+    request_clause(settings.opening.clause_type, settings.opening.keywords, settings.opening.language)
     clauses = load_shipped()
     if settings.library_from_dataset:
         clauses += from_examples(read_rows(making.parents["dataset"].file("examples.jsonl"), Example), licence=settings.dataset_licence)

@@ -36,7 +36,3 @@ def give_back(desk: Desk, draft_id: int, *, user: User, text_sha256: str, commen
     """Return the draft to its author with a comment that says what to change. Raises as `approve`, and for no comment."""
     return desk.decide_draft(draft_id, approver=user.name, approve=False, comment=comment, text_sha256=text_sha256)
 
-
-def waiting(desk: Desk, *, user: User) -> list[DraftRow]:
-    """The submitted drafts that this person may decide on, longest waiting first."""
-    return [draft for draft in reversed(desk.drafts(state="submitted")) if may_decide(user, draft)]

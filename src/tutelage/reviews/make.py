@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tutelage.core.errors import InputError
+from tutelage.core.errors import ArtifactError
 from tutelage.core.events import Events
 from tutelage.core.files import short_hash, write_rows
 from tutelage.core.history import Fate
@@ -24,38 +24,40 @@ LOCK = ".export.lock"
 
 def make(making: Making, *, row: ApprovedRow) -> None:
     """Write one approved row. `export` calls it once for each approval that has no artifact yet."""
-    settings = making.settings
-    if not isinstance(settings, ReviewsSettings):
-        raise InputError(f"reviews got settings of {type(settings).__name__}; it takes ReviewsSettings.")
     making.ledger.rows_in([row.id])
     making.ledger.record(Fate(row=row.id, what="kept", reason="approved", cause=row.approver, name=row.clause_type,
                               detail=f"author {row.author}, approver {row.approver}, model {row.model}"))
     write_rows(making.folder / ROWS, [row])
-    making.permissions = settings.permissions
     making.counts["edited"] = int(row.text != row.draft)
     making.events.note(STAGE, "reviews.exported", row=row.id, author=row.author, approver=row.approver)
 
 
-def export(desk: Desk, work: Path, *, settings: ReviewsSettings | None = None, events: Events | None = None) -> list[Path]:
+def export(desk: Desk, work: Path, *, events: Events | None = None) -> list[Path]:
     """Write the missing artifacts of approved drafts under `work`; gives the folders that it made.
 
     Calling it again changes nothing; after a crash between approval and export it makes up for what is missing. Several
-    threads and processes may call it at once.
+    threads and processes may call it at once. Raises ArtifactError if the folder cannot be written; then the approvals
+    stay in the desk for the next call.
     """
-    asked, told = settings or ReviewsSettings(), events or Events()
+    told = events or Events()
+    settings = ReviewsSettings()
     store = Store(work)
     made: list[Path] = []
-    with _alone(work / STAGE):
-        for draft in reversed(desk.drafts(state="approved")):
-            row = approved_row(draft)
-            inputs = {"row": short_hash(row.model_dump_json())}
-            artifact_id = content_id(STAGE, version=VERSION, settings=asked, parents={}, inputs=inputs)
-            if store.look_up(STAGE, artifact_id):
-                continue
-            with store.making(STAGE, artifact_id, version=VERSION, recipe="", settings=asked, parents={}, inputs=inputs,
-                              events=told) as making:
-                make(making, row=row)
-            made.append(work / STAGE / artifact_id)
+    try:
+        with _alone(work / STAGE):
+            for draft in reversed(desk.drafts(state="approved")):
+                row = approved_row(draft)
+                inputs = {"row": short_hash(row.model_dump_json())}
+                artifact_id = content_id(STAGE, version=VERSION, settings=settings, parents={}, inputs=inputs)
+                if store.look_up(STAGE, artifact_id):
+                    continue
+                with store.making(STAGE, artifact_id, version=VERSION, recipe="", settings=settings, parents={}, inputs=inputs,
+                                  events=told) as making:
+                    make(making, row=row)
+                made.append(work / STAGE / artifact_id)
+    except OSError as error:
+        raise ArtifactError(f"{work / STAGE}: approved rows cannot be written ({error.strerror or error}). They are safe in the desk. "
+                            "Make the folder writable, then run `tutelage make` again.") from None
     return made
 
 

@@ -1,12 +1,7 @@
-"""What may be asked of the reviews."""
-
-from pydantic import Field
+"""What may be asked of the reviews: nothing yet. Two persons and their texts decide, and no recipe can switch that off."""
 
 from tutelage.core.settings import Settings
 
 
 class ReviewsSettings(Settings):
-    """How approved drafts leave the desk."""
-
-    permissions: tuple[str, ...] = Field(default=("everyone",), min_length=1)
-    """Who may use the approved rows, and all that is made from them; labels that the artifacts carry on."""
+    """How approved drafts leave the desk. There is nothing to set: each approval is written, once, as it was approved."""
