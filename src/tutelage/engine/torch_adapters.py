@@ -50,6 +50,6 @@ class Adapters:
         key = self._keys.pop(name)
         if not self._keys:
             return model.unload()
-        model.delete_adapter(key)
         model.set_adapter(self._keys[self.active])
+        model.delete_adapter(key)
         return model

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,11 @@ from tutelage.core.errors import InputError
 from tutelage.core.files import ID_LENGTH, write_whole
 from tutelage.engine.bases import Base
 from tutelage.engine.gguf_file import read_metadata
-from tutelage.engine.vocabulary import PRE_TOKENIZERS
+from tutelage.engine.llama_library import LlamaVocabulary
+from tutelage.engine.vocabulary import PRE_TOKENIZERS, Vocabulary
+
+PROBES = ("The Supplier's fee is 12,345.67 euros (net), due within 30 days.", "第三条　保密期限为2024年起三年。", "a\tb\n\n  c \r\n d",
+          "I'll say \"don't\" -- it’s 50% off…", "<|im_end|> <bos> ½ № ⅷ", "Straße, naïve, кот, 한국")
 
 
 def as_folder(base: Base, cache: Path) -> Path:
@@ -70,6 +75,7 @@ def be_quiet() -> None:
     settings: Any = transformers.utils.logging
     settings.set_verbosity_error()
     settings.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 
 def _from_gguf(path: Path, folder: Path) -> None:
@@ -88,6 +94,17 @@ def _from_gguf(path: Path, folder: Path) -> None:
         described["pre_tokenizer"] = PRE_TOKENIZERS[name]
         tokenizer = Tokenizer.from_str(json.dumps(described))
     tokenizer.save(str(folder / "tokenizer.json"))
+    _check_tokenizer(path, folder)
+
+
+def _check_tokenizer(path: Path, folder: Path) -> None:
+    """Raise InputError if the file and the folder made of it spell a text with different tokens: a model trained so serves badly."""
+    served, trained = LlamaVocabulary(path), Vocabulary(folder)
+    differing = next((text for text in PROBES if served.tokenize(text) != trained.tokenize(text)), None)
+    served.close()
+    if differing is not None:
+        raise InputError(f"{path}: its tokenizer could not be carried over: {differing!r} gets other tokens in llama.cpp than in PyTorch. "
+                         "Give the model as a folder with its own tokenizer.json.")
 
 
 def _from_folder(source: Path, folder: Path) -> None:

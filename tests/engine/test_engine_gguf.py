@@ -1,0 +1,110 @@
+"""The GGUF engine and the reading of GGUF files: damage is named, the hidden door is locked, both tokenizers agree."""
+
+from __future__ import annotations
+
+import random
+import unicodedata
+import urllib.error
+import urllib.request
+
+import pytest
+
+from tutelage.core.errors import InputError, ServiceUnavailable
+from tutelage.core.records import Answer, Sampling
+from tutelage.engine.gguf_engine import GgufEngine, _start
+from tutelage.engine.gguf_file import read_metadata
+from tutelage.engine.llama_library import LlamaVocabulary
+from tutelage.engine.vocabulary import Vocabulary
+
+PIECES = ("The ", "fee", "2024", "12.5", "½", "²", "保密", "期限", "\t", "\n", "\r\n", "  ", "   ", "'s", "'S", "n't", "’s", "é", "e\u0301",
+          "\u00a0", "\u3000", "\u2003", "(a)", "--", "§", "<|im_end|>", "a1b2", "ⅷ", "١٢", "😀", "👩‍👧", "\u200b", "\x00", "\x85", "\u2028",
+          "кот", "한국", "\ufeff", "$1,000", " '", " \n x", "\u180e", "𝟙", "①", "\x1c", "\x0b")
+
+
+def random_texts(count: int) -> list[str]:
+    draw = random.Random(7)
+    ranges = ((0, 0x7F), (0, 0x2FFF), (0x3000, 0x9FFF), (0xE000, 0x1FFFF))
+    mixed = ["".join(draw.choice(PIECES) for _ in range(draw.randint(1, 12))) for _ in range(count // 2)]
+    wild = ["".join(chr(draw.randint(*draw.choice(ranges))) for _ in range(20)) for _ in range(count // 2)]
+    # Code points without a character yet: the two programs follow different years of Unicode there.
+    return mixed + ["".join(sign for sign in text if unicodedata.category(sign) not in ("Cn", "Co")) for text in wild]
+
+
+def test_llama_cpp_and_tokenizer_json_spell_thousands_of_texts_alike(tiny, tiny_gguf):
+    ours, theirs = Vocabulary(tiny), LlamaVocabulary(tiny_gguf)
+    texts = random_texts(4000)
+    assert len(texts) == 4000
+    assert [text for text in texts if ours.tokenize(text) != theirs.tokenize(text)] == []
+    assert [token for token in range(theirs.size) if ours.bytes_of(token) != theirs.bytes_of(token)] == []
+    assert theirs.size == ours.size > 300
+    theirs.close()
+
+
+def test_characters_of_several_tokens_come_whole_and_with_all_their_tokens(engines):
+    engine = engines["gguf"]
+    words = "保密期限为三年。😀"
+    ids = engine.tokenize(words)
+    found = [token for chunk in (("保", 3), ("密", 3)) for token in engine._token_ids(engine.tokenize(chunk[0])[-1], chunk[0].encode())]
+    assert found == engine.tokenize("保") + engine.tokenize("密")
+    assert engine.detokenize(ids) == words
+    answer = engine.generate([ids], Sampling(max_tokens=200, temperature=1.5, seed=5), end_ids=())[0]
+    assert len(answer.token_ids) in range(197, 201)  # up to three bytes of a last character may be cut off by the limit
+    assert engine.detokenize(answer.token_ids) == answer.text
+
+
+def test_the_http_door_of_llama_cpp_is_locked(tiny_gguf):
+    server = _start(tiny_gguf, context_length=256, parallel=1, threads=1)
+    asked = urllib.request.Request(f"{server.listening_address}/v1/completions", data=b'{"prompt": "x"}')
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(asked, timeout=10)
+
+
+def test_a_token_outside_the_vocabulary_is_refused_and_the_engine_goes_on(engines):
+    with pytest.raises(ServiceUnavailable, match="refused the prompt of 2 tokens: Prompt contains invalid tokens"):
+        engines["gguf"].generate([[1, 99999]], Sampling(max_tokens=4), end_ids=())
+    with pytest.raises(InputError, match="token id 99999 is outside the vocabulary of"):
+        engines["gguf"].score([[1, 99999]], [1])
+    assert isinstance(engines["gguf"].generate([[1, 77]], Sampling(max_tokens=4), end_ids=())[0], Answer)
+
+
+def test_more_context_than_the_model_was_made_for_is_refused(tiny_gguf):
+    with pytest.raises(InputError, match="context_length is 4096; this model was made for at most 2048"):
+        GgufEngine(tiny_gguf, name="tiny", context_length=4096)
+
+
+def test_scores_of_a_row_longer_than_one_batch_equal_those_of_torch(engines):
+    draw = random.Random(3)
+    row = [draw.randrange(3, 300) for _ in range(700)]  # llama.cpp reads 512 at once
+    exact, copy = (engines[name].score([row], [500])[0] for name in ("torch", "gguf"))
+    assert len(copy) == 200
+    assert [score.logprob for score in copy] == pytest.approx([score.logprob for score in exact], abs=0.03)
+
+
+def test_memory_is_the_file_and_the_keys_and_values(engines, tiny_gguf):
+    # 2 (keys, values) x 2 layers x 2 heads x 16 wide x 2 bytes x 2,048 tokens x 4 places = 2,097,152
+    assert engines["gguf"].memory_bytes() == tiny_gguf.stat().st_size + 2_097_152
+
+
+def test_the_head_of_a_file_is_read(tiny_gguf):
+    facts = read_metadata(tiny_gguf)
+    assert facts["general.architecture"] == "llama"
+    assert facts["llama.block_count"] == 2
+    assert facts["tokenizer.ggml.pre"] == "smollm"
+    assert facts["tokenizer.ggml.eos_token_id"] == 2
+
+
+@pytest.mark.parametrize("keep", [10, 100, 3000, 20000, -1], ids=["magic", "facts", "vocabulary", "weights", "last-byte"])
+def test_a_file_cut_short_is_named_before_anything_is_loaded(tiny_gguf, tmp_path, keep):
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes(tiny_gguf.read_bytes()[:keep])
+    with pytest.raises(InputError, match=r"cut\.gguf: .*cut short.*Copy or make it again"):
+        GgufEngine(cut, name="cut")
+
+
+def test_another_kind_of_file_and_no_file_are_named(tmp_path):
+    page = tmp_path / "page.gguf"
+    page.write_text("<html>not found</html>", encoding="utf-8")
+    with pytest.raises(InputError, match="is no GGUF file: it begins with b'<htm'"):
+        read_metadata(page)
+    with pytest.raises(InputError, match="there is no such file; expected a GGUF model"):
+        read_metadata(tmp_path / "none.gguf")
