@@ -80,8 +80,7 @@ class GgufEngine:
             if outside:
                 raise InputError(f"token id {outside[0]} is outside the vocabulary of {self._vocabulary.size}; tokenize with this engine.")
         with self._scoring:
-            scorer = self._open_scorer()
-            found = [scorer.score(row, start) for row, start in zip(rows, starts, strict=True)]
+            found = self._open_scorer().score(rows, starts)
         return [[TokenScore(token_id=token, logprob=logprob) for token, logprob in zip(row[start:], logprobs, strict=True)]
                 for row, start, logprobs in zip(rows, starts, found, strict=True)]
 
@@ -90,8 +89,7 @@ class GgufEngine:
         for prompt in prompts:
             check_prompt(prompt, Sampling(max_tokens=1), self.context_length)
         with self._scoring:
-            scorer = self._open_scorer()
-            return [scorer.best_next(prompt) for prompt in prompts]
+            return self._open_scorer().best_next(prompts)
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Not offered: one loaded model either answers or embeds."""
@@ -129,7 +127,7 @@ class GgufEngine:
     def _open_scorer(self) -> LlamaScorer:
         """The scorer, loaded when it is first needed: serving does not pay for it."""
         if self._scorer is None:
-            self._scorer = LlamaScorer(self._path, context_length=self.context_length, threads=os.cpu_count() or 1)
+            self._scorer = LlamaScorer(self._path, context_length=self.context_length, workers=os.cpu_count() or 1)
         return self._scorer
 
     def _key(self, fact: str) -> str:

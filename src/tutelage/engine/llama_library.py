@@ -9,9 +9,12 @@ Source: llama.h of llama.cpp.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+import queue
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -22,6 +25,7 @@ INSTALL = "pip install xllamacpp==2026.10.11549"
 TOKENS, BYTES, TEXT, HANDLE = ctypes.POINTER(ctypes.c_int32), ctypes.POINTER(ctypes.c_int8), ctypes.c_char_p, ctypes.c_void_p
 VOCAB_ONLY = 72  # place of the flag in the parameters of a model
 MODEL_FLAGS = bytes([0, 0, 1, 0, 0])  # vocab_only, check_tensors, use_extra_bufts, no_host, no_alloc
+Result = TypeVar("Result")
 CONTEXT_SIZES = (512, 2048, 512, 1)  # n_ctx, n_batch, n_ubatch, n_seq_max
 
 
@@ -136,53 +140,91 @@ class LlamaVocabulary:
 
 
 class LlamaScorer:
-    """Log-probabilities of given tokens, computed by llama.cpp from a GGUF file."""
+    """Log-probabilities of given tokens, computed by llama.cpp from a GGUF file.
 
-    def __init__(self, path: Path, *, context_length: int, threads: int) -> None:
-        self._library = library()
+    Each of `workers` computes rows of its own with one thread: threads that share a row wait for each other, and crawl
+    when another program takes a core.
+    """
+
+    def __init__(self, path: Path, *, context_length: int, workers: int) -> None:
         self._model = load_model(path, vocabulary_only=False)
-        self._size = int(self._library.llama_vocab_n_tokens(self._library.llama_model_get_vocab(self._model)))
+        self._contexts = [LlamaContext(self._model, path, context_length) for _ in range(workers)]
+        self._free: queue.SimpleQueue[LlamaContext] = queue.SimpleQueue()
+        for context in self._contexts:
+            self._free.put(context)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="score")
+
+    def score(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[float]]:
+        """Natural-log probabilities of each row's tokens from its start (>= 1) on, each given all before it."""
+        return list(self._pool.map(lambda row, start: self._with_context(lambda context: context.score(row, start)), rows, starts))
+
+    def best_next(self, prompts: Sequence[Sequence[int]]) -> list[int]:
+        """The likeliest token after each prompt."""
+        return list(self._pool.map(lambda prompt: self._with_context(lambda context: context.best_next(prompt)), prompts))
+
+    def close(self) -> None:
+        """Free weights and contexts."""
+        self._pool.shutdown()
+        for context in self._contexts:
+            context.close()
+        library().llama_model_free(self._model)
+
+    def _with_context(self, work: Callable[[LlamaContext], Result]) -> Result:
+        context = self._free.get()
+        try:
+            return work(context)
+        finally:
+            self._free.put(context)
+
+
+class LlamaContext:
+    """Room for one row of tokens, computed by one thread."""
+
+    def __init__(self, model: int, path: Path, context_length: int) -> None:
+        self._library = library()
+        self._size = int(self._library.llama_vocab_n_tokens(self._library.llama_model_get_vocab(model)))
         parameters = self._library.llama_context_default_params()
-        sizes = np.frombuffer(parameters.bytes, np.uint32)
-        sizes[0] = context_length
-        self._context = self._library.llama_init_from_model(self._model, parameters)
+        np.frombuffer(parameters.bytes, np.uint32)[0] = context_length
+        self._context = self._library.llama_init_from_model(model, parameters)
         if not self._context or self._library.llama_n_ctx(self._context) < context_length:
             raise InputError(f"{path}: llama.cpp could not make room for {context_length} tokens. "
                              "Free memory, or ask for a shorter context.")
-        self._library.llama_set_n_threads(self._context, threads, threads)
+        self._library.llama_set_n_threads(self._context, 1, 1)
 
     def score(self, row: Sequence[int], start: int) -> list[float]:
-        """Natural-log probabilities of the tokens from `start` (>= 1) on, each given all before it."""
-        self._library.llama_memory_clear(self._library.llama_get_memory(self._context), False)
+        """Log-probabilities of the tokens from `start` on."""
         found: list[float] = []
-        for first in range(0, len(row) - 1, CONTEXT_SIZES[2]):
-            last = min(first + CONTEXT_SIZES[2], len(row) - 1)
-            wanted = [place for place in range(first, last) if place >= start - 1]
-            self._decode(row[first:last], first, wanted)
+        for last, wanted in self._read(row[:-1], start - 1):
             if wanted:
-                found += self._logprobs(np.array([row[place + 1] for place in wanted]))
+                found += self._logprobs(np.array(row[last - wanted + 1:last + 1]))
         return found
 
     def best_next(self, prompt: Sequence[int]) -> int:
         """The likeliest token after a prompt."""
-        self._library.llama_memory_clear(self._library.llama_get_memory(self._context), False)
-        for first in range(0, len(prompt), CONTEXT_SIZES[2]):
-            part = prompt[first:first + CONTEXT_SIZES[2]]
-            self._decode(part, first, [len(prompt) - 1])
+        for _ in self._read(prompt, len(prompt) - 1):
+            pass
         return int(self._logits(1)[0].argmax())
 
     def close(self) -> None:
-        """Free weights and context."""
+        """Free it."""
         self._library.llama_free(self._context)
-        self._library.llama_model_free(self._model)
 
-    def _decode(self, tokens: Sequence[int], first: int, wanted: Sequence[int]) -> None:
+    def _read(self, tokens: Sequence[int], wanted_from: int) -> Iterator[tuple[int, int]]:
+        """Read the tokens, some at a time; gives where each part ends and how many of its last positions have logits now."""
+        self._library.llama_memory_clear(self._library.llama_get_memory(self._context), False)
+        for first in range(0, len(tokens), CONTEXT_SIZES[2]):
+            last = min(first + CONTEXT_SIZES[2], len(tokens))
+            wanted = max(0, last - max(first, wanted_from))
+            self._decode(tokens[first:last], first, wanted)
+            yield last, wanted
+
+    def _decode(self, tokens: Sequence[int], first: int, wanted: int) -> None:
+        """Read some tokens; the last `wanted` of them get logits."""
         count = len(tokens)
         sequence = (ctypes.c_int32 * 1)(0)
-        chosen = set(wanted)
         batch = Batch(count, (ctypes.c_int32 * count)(*tokens), None, (ctypes.c_int32 * count)(*range(first, first + count)),
                       (ctypes.c_int32 * count)(*[1] * count), (TOKENS * count)(*[ctypes.cast(sequence, TOKENS)] * count),
-                      (ctypes.c_int8 * count)(*[place in chosen for place in range(first, first + count)]))
+                      (ctypes.c_int8 * count)(*[place >= count - wanted for place in range(count)]))
         answer = self._library.llama_decode(self._context, batch)
         if answer != 0:
             raise InputError(f"llama.cpp could not read {count} tokens (it answered {answer}); a token id may be outside the vocabulary.")
