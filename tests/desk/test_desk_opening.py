@@ -138,3 +138,21 @@ def test_a_locked_desk_says_so_after_the_busy_timeout(desk_path: Path, raw: sqli
         desk.new_key("client")
     raw.execute("ROLLBACK")
     desk.new_key("client")
+
+
+def test_a_desk_that_lost_a_table_says_so_and_changes_nothing(desk: Desk, raw: sqlite3.Connection) -> None:
+    before = desk.audit()
+    raw.execute("DROP TABLE keys")
+    with pytest.raises(DeskError, match=r"did not carry out the action \(no such table: keys\); nothing was changed"):
+        desk.new_key("client")
+    with pytest.raises(DeskError, match="no such table: keys"):
+        desk.check_key("x")
+    assert desk.audit() == before
+
+
+def test_a_missing_postgresql_driver_names_the_extra_to_install() -> None:
+    code = ("import sys\nsys.modules['psycopg'] = None\nfrom tutelage.desk.desk import open_desk\n"
+            "open_desk('postgresql://me:topsecret@localhost/tutelage')")
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "needs the package 'psycopg', which is not installed. Run `pip install 'tutelage[postgres]'`" in ran.stderr
+    assert "topsecret" not in ran.stderr

@@ -66,6 +66,8 @@ def test_short_passwords_and_bad_names_and_roles_are_refused(desk: Desk) -> None
         desk.add_user("zo\ne", "long enough", role="drafter")
     with pytest.raises(DeskError, match="'boss' is not a role"):
         desk.add_user("zoe", "long enough", role="boss")  # type: ignore[arg-type]
+    with pytest.raises(DeskError, match="'fr' is not a language of the pages; a user reads en or zh"):
+        desk.add_user("zoe", "long enough", role="drafter", language="fr")  # type: ignore[arg-type]
     assert desk.user("zoe") is None
 
 

@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -100,7 +100,7 @@ def _begin_sqlite(connection: Connection) -> None:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Session]:
     """A session that commits at the end, or changes nothing; one at a time. Raises DeskBusy if the desk stays locked."""
-    with _told_when_busy(), Session(engine.execution_options(**{WRITES: True}), expire_on_commit=False) as session, session.begin():
+    with _told_when_failed(), Session(engine.execution_options(**{WRITES: True}), expire_on_commit=False) as session, session.begin():
         if engine.dialect.name == "postgresql":
             session.execute(select(AuditHeadTable.number).with_for_update())
         yield session
@@ -109,17 +109,19 @@ def writing(engine: Engine) -> Iterator[Session]:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Session]:
     """A session that sees one state of the desk from beginning to end."""
-    with _told_when_busy(), Session(engine) as session:
+    with _told_when_failed(), Session(engine) as session:
         if engine.dialect.name == "postgresql":
             session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         yield session
 
 
 @contextmanager
-def _told_when_busy() -> Iterator[None]:
+def _told_when_failed() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
+    except IntegrityError:
+        raise
+    except DatabaseError as error:
         if _is_lock(error):
             raise DeskBusy(f"the desk: another process keeps it locked for more than {BUSY_SECONDS:.0f} s; nothing was changed. "
                            "Try again.") from None

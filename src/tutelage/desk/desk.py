@@ -49,10 +49,12 @@ class Desk:
     # people
 
     def add_user(self, name: str, password: str, *, role: UserRole, language: Language = "en") -> User:
-        """Add a person. Raises DeskError for a name that is taken in any spelling, an unknown role or a short password."""
+        """Add a person. Raises DeskError for a name that is taken in any spelling, an unknown role or language, or a short password."""
         shown = _check_name(name)
         if role not in ("drafter", "reviewer", "admin"):
             raise DeskError("desk.unknown_role", role=role)
+        if language not in ("en", "zh"):
+            raise DeskError("desk.unknown_language", wanted=language)
         kept = hash_password(password)
         row = UserTable(name=shown, folded=_folded(shown), role=role, language=language, password_hash=kept, created_at=audit.now())
         try:
