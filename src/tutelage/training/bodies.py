@@ -1,0 +1,68 @@
+"""From rows to the hidden states that predict learned tokens: the path for any decoder, and the choice of the faster one."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from peft import PeftModel
+
+from tutelage.core.errors import InputError
+from tutelage.training.batches import MicroBatch
+from tutelage.training.packed_llama import PackedLlama, fits
+
+
+class Body(Protocol):
+    """A model without its output layer."""
+
+    name: str
+
+    def refresh(self) -> None:
+        """Take over changed adapter weights: to be called before the first use and after each optimiser step."""
+        ...
+
+    def hidden(self, batch: MicroBatch) -> torch.Tensor:
+        """Hidden states at the positions that predict `batch.targets`, in that order. Shape (learned, width)."""
+        ...
+
+
+class PaddedBody:
+    """Any causal decoder of transformers, with PEFT's own layers, on rows padded on the right.
+
+    No attention mask is needed: a causal model's real positions never look at what stands right of them.
+    """
+
+    name = "padded"
+
+    def __init__(self, model: PeftModel) -> None:
+        base: Any = model.get_base_model()
+        self._decoder = base.get_decoder()
+        self._device = base.device
+
+    def refresh(self) -> None:
+        """Nothing to do: PEFT's layers read the adapter's weights themselves."""
+
+    def hidden(self, batch: MicroBatch) -> torch.Tensor:
+        """Hidden states at the positions that predict `batch.targets`, in that order. Shape (learned, width)."""
+        states: torch.Tensor = self._decoder(input_ids=batch.padded_ids.to(self._device), use_cache=False).last_hidden_state
+        return states.reshape(-1, states.shape[-1])[batch.padded_positions.to(self._device)]
+
+
+def choose_body(model: PeftModel) -> Body:
+    """The packed path where it is exact (Llama on a processor, an adapter without dropout), else the padded one."""
+    return PackedLlama(model) if fits(model) else PaddedBody(model)
+
+
+def head_weight(model: PeftModel) -> torch.Tensor:
+    """The frozen output layer, shape (vocabulary, width).
+
+    Raises InputError for a model whose logits are more than hidden states times this weight.
+    """
+    base: Any = model.get_base_model()
+    head = base.get_output_embeddings()
+    capped = "final_logit_softcapping" in base.config.to_dict() and base.config.final_logit_softcapping
+    if head is None or head.bias is not None or capped:
+        raise InputError(f"training.base: the output layer of {base.config.model_type!r} models has a bias or a cap, or there is none; "
+                         "only a plain one can be trained against. Choose another base.")
+    weight: torch.Tensor = head.weight.detach()
+    return weight

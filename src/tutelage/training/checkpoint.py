@@ -1,0 +1,65 @@
+"""All that a training needs to go on after a kill, in one file written whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from tutelage.core.files import write_whole
+from tutelage.core.records import Record
+
+NAME = "checkpoint.pt"
+
+
+class CurveRow(Record):
+    """A line of `curve.jsonl`. Row 0 stands before the first step and has no training loss.
+
+    Losses are nats a learned token; `tokens` counts all tokens of the rows trained on so far; `seconds` the time so far,
+    measurements included. `validation_loss` and `bits_per_byte` are None where nothing was measured.
+    """
+
+    step: int
+    tokens: int
+    loss: float | None
+    validation_loss: float | None
+    bits_per_byte: float | None
+    learning_rate: float
+    gradient_norm: float | None
+    seconds: float
+
+
+@dataclass
+class State:
+    """How far a training is. `stale` counts the measurements since `gained`, the last loss that was a gain."""
+
+    step: int = 0
+    tokens: int = 0
+    step_seconds: float = 0.0
+    seconds: float = 0.0
+    curve: list[CurveRow] = field(default_factory=list)
+    best_step: int = 0
+    best_loss: float = math.inf
+    best: dict[str, torch.Tensor] = field(default_factory=dict)
+    gained: float = math.inf
+    stale: int = 0
+    random: torch.Tensor = field(default_factory=torch.get_rng_state)
+
+
+def write_checkpoint(path: Path, state: State, weights: dict[str, torch.Tensor], optimiser: torch.optim.Optimizer) -> None:
+    """Write the state, the learned weights and the optimiser's memory."""
+    data = io.BytesIO()
+    fields = {**vars(state), "curve": [row.model_dump() for row in state.curve]}
+    torch.save({"state": fields, "weights": weights, "optimiser": optimiser.state_dict()}, data)
+    write_whole(path, data.getvalue())
+
+
+def read_checkpoint(path: Path, optimiser: torch.optim.Optimizer) -> tuple[State, dict[str, torch.Tensor]]:
+    """The state and the learned weights of a checkpoint; the optimiser's memory is put back."""
+    data = torch.load(path, weights_only=True)
+    optimiser.load_state_dict(data["optimiser"])
+    fields = {**data["state"], "curve": [CurveRow.model_validate(row) for row in data["state"]["curve"]]}
+    return State(**fields), data["weights"]

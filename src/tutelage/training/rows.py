@@ -1,0 +1,47 @@
+"""Rows ready for training: token ids of an example, and which of them are learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tutelage.core.chat import ChatFormat, render
+from tutelage.core.engine import Tokenizer
+from tutelage.core.records import Example
+
+
+@dataclass(frozen=True)
+class TrainingRow:
+    """One rendered example. `reply_bytes` counts the UTF-8 bytes of the assistant's texts, for bits per byte."""
+
+    id: str
+    ids: tuple[int, ...]
+    supervised: tuple[bool, ...]
+    reply_bytes: int
+
+    @property
+    def trained(self) -> int:
+        """Number of tokens that are learned."""
+        return sum(self.supervised)
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """The ids that the model must read: what follows the last learned token, and that token itself, predict nothing."""
+        last = max(index for index, learned in enumerate(self.supervised) if learned)
+        return self.ids[:last]
+
+    @property
+    def predicting(self) -> tuple[int, ...]:
+        """Positions in `inputs` whose next token is learned."""
+        return tuple(index - 1 for index, learned in enumerate(self.supervised) if learned)
+
+    @property
+    def targets(self) -> tuple[int, ...]:
+        """The learned tokens, one for each position of `predicting`."""
+        return tuple(token for token, learned in zip(self.ids, self.supervised, strict=True) if learned)
+
+
+def render_row(example: Example, chat_format: ChatFormat, tokenizer: Tokenizer) -> TrainingRow:
+    """The example as token ids, with the reply and the token that ends it marked as learned."""
+    rendered = render(example.messages, chat_format, tokenizer, reply=False)
+    reply_bytes = sum(len(message.content.encode()) for message in example.messages if message.role == "assistant")
+    return TrainingRow(id=example.id, ids=rendered.ids, supervised=rendered.supervised, reply_bytes=reply_bytes)
