@@ -24,6 +24,12 @@ def test_a_file_a_folder_and_a_pattern_give_their_files_by_name_and_each_file_on
     assert [file.source for source in found for file in source.files] == ["one.txt", "contracts", "contracts", "*/*.md"]
 
 
+def test_a_link_that_leads_nowhere_is_listed_so_that_it_becomes_a_row(root: Path) -> None:
+    _write(root, "contracts/a.txt")
+    (root / "contracts/b.txt").symlink_to(root / "nowhere")
+    assert [file.name for file in find(["contracts"], root)[0].files] == ["contracts/a.txt", "contracts/b.txt"]
+
+
 def test_a_source_outside_the_recipe_s_folder_is_named_from_there(root: Path, tmp_path: Path) -> None:
     _write(tmp_path, "elsewhere/a.txt")
     for source in ("../elsewhere", str(tmp_path / "elsewhere"), str(tmp_path / "elsew*" / "*.txt")):
@@ -67,9 +73,9 @@ def test_a_fingerprint_changes_with_bytes_and_names_of_the_files_and_nothing_els
     os.utime(root / "contracts/a.txt", (1, 1))
     _write(root, "unrelated.txt", "contracts/.hidden")
     assert fingerprint(["contracts"], root) == before
-    (root / "contracts/a.txt").rename(root / "contracts/c.txt")
+    (root / "contracts/a.txt").rename(root / "contracts/aa.txt")
     renamed = fingerprint(["contracts"], root)
-    (root / "contracts/c.txt").write_text("other text")
+    (root / "contracts/aa.txt").write_text("other text")
     (root / "contracts/d.txt").symlink_to(root / "nowhere")
     assert len({before["contracts"], renamed["contracts"], fingerprint(["contracts"], root)["contracts"]}) == 3
 

@@ -31,11 +31,11 @@ def test_equal_texts_have_one_piece_and_empty_ones_none() -> None:
     assert _pieces(redline("旧。", "", "zh")) == [("delete", "旧。")]
 
 
-def test_a_word_that_occurs_often_in_a_long_text_still_matches() -> None:
-    # difflib's own shortcut ignores items that are frequent in more than 200: it would call everything changed.
-    before = " ".join(f"the w{number}" for number in range(300))
-    changes = redline(before, before.replace("w150 ", "x "), "en")
-    assert [change.op for change in changes] == ["same", "delete", "insert", "same"]
+def test_words_that_occur_often_in_a_long_text_still_match() -> None:
+    # difflib's own shortcut ignores items that are frequent among more than 200: it would call everything changed.
+    before = "to be or not to be " * 40
+    changes = redline(before, before + "end", "en")
+    assert _pieces(changes) == [("same", before), ("insert", "end")]
 
 
 @given(st.text("ab 甲乙。\n1", max_size=40), st.text("ab 甲乙。\n1", max_size=40), st.sampled_from(["en", "zh"]))

@@ -19,7 +19,6 @@ SHORT_WORDS = 12
 _WORD = re.compile(r"[^\W\d_]+")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _KANA = re.compile(r"[\u3041-\u30ff]")
-_OTHER_SCRIPT = re.compile(r"[\u0370-\u1fff\u1100-\u11ff\uac00-\ud7af]")
 
 
 def _words(text: str) -> frozenset[str]:
@@ -56,8 +55,6 @@ def language_of(text: str) -> TextLanguage:
         return "other"
     if characters and characters / CHARACTERS_A_WORD >= len(words):
         return "zh"
-    if sum(1 for word in words if _OTHER_SCRIPT.search(word)) * 2 > len(words):
-        return "other"
     return "en" if words and _is_english(words) else "other"
 
 

@@ -10,11 +10,9 @@ from dataclasses import dataclass, field
 
 import ftfy
 
-# Only text that was decoded wrongly is repaired: quotes stay as they are, full-width letters too, nothing is unescaped.
-_MOJIBAKE_ONLY = ftfy.TextFixerConfig(
-    unescape_html=False, remove_terminal_escapes=False, fix_encoding=True, restore_byte_a0=True, replace_lossy_sequences=False,
-    decode_inconsistent_utf8=True, fix_c1_controls=True, fix_latin_ligatures=False, fix_character_width=False, uncurl_quotes=False,
-    fix_line_breaks=False, fix_surrogates=False, remove_control_chars=False, normalization=None, explain=False)
+# A lossy repair would guess at letters that are gone.
+_MOJIBAKE_ONLY = ftfy.TextFixerConfig(restore_byte_a0=True, replace_lossy_sequences=False, decode_inconsistent_utf8=True,
+                                      fix_c1_controls=True)
 
 _LINE_ENDS = re.compile(r"\r\n?|[\x0b\x0c\u2028\u2029]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
@@ -65,7 +63,7 @@ def _composed(text: str) -> tuple[str, int]:
 
 
 def _trailing(text: str) -> tuple[str, int]:
-    return _by_line(text, lambda line: line.rstrip(" \t\u3000"))
+    return _by_line(text, str.rstrip)
 
 
 def _outer(text: str) -> tuple[str, int]:
