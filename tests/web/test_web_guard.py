@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -79,6 +80,14 @@ def test_signing_in_gives_a_cookie_that_no_script_and_no_other_site_can_use(site
     assert "httponly" in cookie.lower()
     assert "samesite=strict" in cookie.lower()
     assert client.get("/").status_code == 200
+
+
+def test_a_person_who_is_signed_in_may_sign_in_as_somebody_else(site, visit):
+    client = visit(site, "drafter")
+    del client.headers["x-csrf-token"]
+    token = re.findall(r'name="csrf_token" value="([^"]+)"', client.get("/sign-in").text)[-1]
+    assert client.post("/sign-in", data={"name": "reviewer", "password": PASSWORD, "csrf_token": token}).status_code == 303
+    assert "<b>reviewer</b>" in client.get("/").text
 
 
 def test_a_sign_in_form_needs_its_own_token(site, visit):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,16 +16,10 @@ app = typer.Typer(name="tutelage", no_args_is_help=True, add_completion=False, p
                          "5 paused (the same command goes on).")
 
 
-class Tongue(StrEnum):
-    """Language of messages."""
-
-    en = "en"
-    zh = "zh"
-
-
+TongueName = Literal["en", "zh"]
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe: a YAML file such as recipes/demo.yaml.")]
 Work = Annotated[Path, typer.Option("--work", metavar="DIR", help="Folder for artifacts, runs and the desk.")]
-Language = Annotated[Tongue | None, typer.Option("--language", help="Language of messages; left out: the recipe's.")]
+Language = Annotated[TongueName | None, typer.Option("--language", help="Language of messages; left out: the recipe's.")]
 Changes = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: training.rank=8. Repeatable.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line on stdout.")]
 DEFAULT_WORK = Path("work")
@@ -88,7 +81,8 @@ def serve(recipe: RecipePath, port: Annotated[int, typer.Option("--port", min=1,
     """Serve the drafting page, the reviews and the API on 127.0.0.1."""
     from tutelage.cli.serving import run_serve
 
-    run_serve(recipe, changes or [], port=port, with_make=making, demo_users=demo_users, work=work, language=language)
+    run_serve(recipe, changes or [], port=port, with_make=making, demo_users=demo_users, work=work,
+              language=language)
 
 
 def main() -> None:

@@ -12,10 +12,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from tutelage.cli.terminal import tell_result
 from tutelage.core.errors import ServiceUnavailable, TutelageError
 from tutelage.core.language import text
+from tutelage.core.records import Language
 from tutelage.desk.desk import Desk, open_desk
 from tutelage.drafting.library import load_shipped
 from tutelage.endpoint.serving import Door, Served
@@ -31,7 +33,7 @@ from tutelage.web.site import Site
 HOST = "127.0.0.1"
 REFRESH_SECONDS = 2.0
 SECRET_BYTES = 32
-DEMO_USERS = (("drafter", "drafter"), ("reviewer", "reviewer"))
+DEMO_ROLES: tuple[Literal["drafter", "reviewer"], ...] = ("drafter", "reviewer")
 
 
 @dataclass
@@ -47,7 +49,8 @@ class Maker:
         return self.process.wait()
 
 
-def run_serve(recipe: Path, changes: list[str], *, port: int, with_make: bool, demo_users: bool, work: Path, language: str | None) -> None:
+def run_serve(recipe: Path, changes: list[str], *, port: int, with_make: bool, demo_users: bool, work: Path,
+              language: Language | None) -> None:
     """Serve until Ctrl-C. With --make the exit code is 0 once a verdict exists, open or closed."""
     loaded = load_recipe(recipe, changes=changes)
     check(loaded)
@@ -126,18 +129,18 @@ def _secret(work: Path) -> bytes:
     return path.read_bytes()
 
 
-def _greet(desk: Desk, address: str, tongue: str, demo_users: bool) -> None:
+def _greet(desk: Desk, address: str, tongue: Language, demo_users: bool) -> None:
     tell_result(text("run.serving", tongue, address=address))
     if not demo_users:
         return
-    for name, role in DEMO_USERS:
+    for name in DEMO_ROLES:
         password = secrets.token_urlsafe(9)
         if desk.user(name):
             desk.set_password(name, password)
         else:
-            desk.add_user(name, password, role=role, language=tongue)
+            desk.add_user(name, password, role=name, language=tongue)
         tell_result(text("run.sign_in", tongue, name=name, password=password))
-    tell_result(text("run.key", tongue, key=desk.new_key("demo", replace=True)))
+    tell_result(text("run.key", tongue, secret=desk.new_key("demo", replace=True)))
 
 
 def _start_make(recipe: Path, changes: list[str], work: Path, tongue: str) -> Maker:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -164,5 +164,4 @@ def _write_group(group: BaseModel, lines: list[str], indent: str) -> None:
             _write_group(value, lines, indent + "  ")
         else:
             dumped = group.model_dump(mode="json")[key]
-            text = yaml.safe_dump({key: dumped}, allow_unicode=True, default_flow_style=None, width=1000).rstrip()
-            lines += [indent + line for line in text.splitlines()]
+            lines.append(f"{indent}{key}: {json.dumps(dumped, ensure_ascii=False)}")

@@ -58,11 +58,11 @@ def _value(node: yaml.Node, place: Place, tree: Tree) -> Any:
         return _mapping(node, place, tree)
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, (*place, index), tree) for index, item in enumerate(node.value)]
-    if node.tag == "tag:yaml.org,2002:str" and node.style is None and EXPONENT.fullmatch(node.value):
+    if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:str" and node.style is None and EXPONENT.fullmatch(node.value):
         return float(node.value)
     loader = yaml.SafeLoader("")
     try:
-        return loader.construct_object(node)  # type: ignore[no-untyped-call]
+        return loader.construct_object(node)
     except yaml.YAMLError as error:
         tree.mistakes.append((node.start_mark.line + 1, f"{'.'.join(map(str, place))}: {error}"))
         return None

@@ -83,7 +83,8 @@ SIGNS: dict[str, tuple[str, str, str]] = {
         r"data|privacy|information|personal",
         r"(collect|process|gather|transmit)\w* .{0,60}(personal(ly)?|technical data|information about (you|your)|diagnostic|usage"
         r" data)"
-        r"|personal (data|information).{0,60}(process|collect|protect|us|transfer)|privacy (policy|statement|notice)",
+        r"|personal (data|information).{0,60}(process|collect|protect|us|transfer)"
+        r"|(see|refer|accord|subject to|governed|describ|set forth|our|its)\w* .{0,50}privacy (policy|statement|notice)",
     ),
     "definitions": (
         r"definition|\bdefined terms\b|\binterpretation\b(?! of law)|^construction$|^meaning of|^terminology",
@@ -228,7 +229,7 @@ SIGNS: dict[str, tuple[str, str, str]] = {
         r"\bpatents?\b",
         r"patent",
         r"patent (licen[sc]e|litigation|claims?|rights|infring|grant)|(grants?|licen[sc]e)\w* .{0,100}\bpatent"
-        r"|\bpatents?\b.{0,80}(licen|infring|claim|grant|court)",
+        r"|\bpatents?\b .{0,60}(infring|claim)",
     ),
     "redistribution": (
         r"distribut|\bcopying\b|conveying|\bcopies\b|sublicens|derivative works?|modified versions"
@@ -298,9 +299,9 @@ SIGNS: dict[str, tuple[str, str, str]] = {
     ),
     "third_party_software": (
         r"third[- ]part(y|ies)"
-        r" (software|materials?|components?|code|content|products?|services?|technolog|licen|program|item|notice|application|web|sit"
-        r"es?|link)"
-        r"|open source (software|components?|code|material)|^third[- ]part(y|ies)$|bundled|^(links|linked)|incorporated"
+        r" (software|materials?|components?|code|content|products?|services?|technolog|licen|program|item|notice|application|web"
+        r"|sites?|link)"
+        r"|open[- ]source|^third[- ]part(y|ies)$|bundled|^(links|linked)|incorporated"
         r"|additional software|other software|\bexcluded licen",
         r"third|open source|separate|bundle|other|link|compon",
         r"third[- ]part(y|ies) (software|materials?|components?|code|content|products?|technolog|licens)"

@@ -160,7 +160,7 @@ class Guard:
         elif visitor.key and SCOPE not in visitor.key.scopes:
             refusal = error_response(403, f"This key has the scopes {', '.join(visitor.key.scopes) or '(none)'}; the API needs {SCOPE!r}. "
                                      "Ask for another key.", kind="permission_error", code="scope_missing")
-        elif visitor.user and scope["method"] not in SAFE_METHODS and not self._has_token(connection, visitor):
+        elif visitor.user and scope["method"] not in SAFE_METHODS and not is_open(path) and not self._has_token(connection, visitor):
             refusal = error_response(403, "This request lacks the session's CSRF token. Load the page again and repeat it.",
                                      kind="permission_error", code="csrf_token_missing")
         if refusal:
