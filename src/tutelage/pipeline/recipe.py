@@ -159,7 +159,7 @@ def _write_group(group: BaseModel, lines: list[str], indent: str) -> None:
     for key, info in type(group).model_fields.items():
         value = getattr(group, key)
         lines += [f"{indent}# {line.strip()}" for line in (info.description or "").splitlines() if line.strip()]
-        if isinstance(value, BaseModel):
+        if isinstance(value, BaseModel) and type(value).model_fields:
             lines.append(f"{indent}{key}:")
             _write_group(value, lines, indent + "  ")
         else:
