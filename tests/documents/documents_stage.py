@@ -45,9 +45,9 @@ def write(root: Path, files: dict[str, str | bytes]) -> None:
 def make_documents(root: Path, settings: DocumentsSettings, work: Path) -> Made:
     recorder = Recorder()
     inputs = make.fingerprint(settings, root)
-    artifact_id = content_id("documents", version=make.VERSION, settings=settings, parents={}, inputs=inputs)
+    artifact_id = content_id("documents", version=1, settings=settings, parents={}, inputs=inputs)
     store = Store(work)
-    with store.making("documents", artifact_id, version=make.VERSION, recipe="test", settings=settings, parents={}, inputs=inputs,
+    with store.making("documents", artifact_id, version=1, recipe="test", settings=settings, parents={}, inputs=inputs,
                       events=Events(recorder)) as making:
         make.make(making, root=root)
     artifact = store.look_up("documents", artifact_id)

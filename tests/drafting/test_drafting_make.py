@@ -16,7 +16,7 @@ from tutelage.core.settings import Settings
 from tutelage.core.store import Artifact, Store
 from tutelage.desk.desk import open_desk
 from tutelage.drafting.library import load_shipped
-from tutelage.drafting.make import VERSION, make
+from tutelage.drafting.make import make
 from tutelage.drafting.settings import DraftingSettings, Opening
 
 SHIPPED = len(load_shipped())
@@ -43,7 +43,7 @@ def dataset(tmp_path: Path) -> Artifact:
 
 def made(dataset: Artifact, url: str, *, name: str = "a1", settings: Settings | None = None, events: Events | None = None) -> Artifact:
     store = Store(dataset.folder.parent.parent)
-    with store.making("drafting", name, version=VERSION, recipe="", settings=settings or DraftingSettings(), parents={"dataset": dataset},
+    with store.making("drafting", name, version=1, recipe="", settings=settings or DraftingSettings(), parents={"dataset": dataset},
                       inputs={}, events=events or Events()) as making:
         make(making, desk_url=url)
     found = store.look_up("drafting", name)

@@ -30,7 +30,7 @@ def test_the_licences_are_read_and_no_two_that_are_kept_resemble_each_other(tmp_
     started = time.perf_counter()
     inputs = make.fingerprint(settings, tmp_path)
     assert time.perf_counter() - started < 2
-    with Store(tmp_path).making("documents", "0" * 12, version=make.VERSION, recipe="test", settings=settings, parents={},
+    with Store(tmp_path).making("documents", "0" * 12, version=1, recipe="test", settings=settings, parents={},
                                 inputs=inputs, events=Events(Recorder())) as making:
         make.make(making, root=tmp_path)
     artifact = Store(tmp_path).latest("documents")

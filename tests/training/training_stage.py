@@ -16,7 +16,7 @@ from tutelage.core.files import short_hash, write_rows
 from tutelage.core.records import Example, Message, Part
 from tutelage.core.settings import Settings
 from tutelage.core.store import Artifact, Store, content_id
-from tutelage.training.make import VERSION, make
+from tutelage.training.make import make
 from tutelage.training.settings import TrainingSettings
 
 SYSTEM = Message(role="system", content="You draft contract clauses.")
@@ -60,8 +60,8 @@ def run_training(work: Path, base: Path, dataset: Artifact, *listeners: Listener
     """Train on the dataset with small settings, some of them changed, as the pipeline would."""
     settings = TrainingSettings.model_validate({**SMALL, "base": "tiny", **changed})
     store = Store(work)
-    key = content_id("training", version=VERSION, settings=settings, parents={"dataset": dataset.id}, inputs={})
-    with store.making("training", key, version=VERSION, recipe="", settings=settings, parents={"dataset": dataset}, inputs={},
+    key = content_id("training", version=1, settings=settings, parents={"dataset": dataset.id}, inputs={})
+    with store.making("training", key, version=1, recipe="", settings=settings, parents={"dataset": dataset}, inputs={},
                       events=Events(*listeners)) as making:
         make(making, base_folder=lambda: base)
     found = store.look_up("training", key)

@@ -17,7 +17,6 @@ from tutelage.dataset.reviewed import approved_rows, fingerprint_of_reviews
 from tutelage.dataset.settings import DatasetSettings
 from tutelage.dataset.split import check_leaks, split
 
-VERSION = 1
 STAGE = "dataset"
 # A model learns little of a type with fewer rows.
 FEW = 5

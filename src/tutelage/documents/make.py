@@ -19,7 +19,6 @@ from tutelage.documents.readers import read
 from tutelage.documents.report import clusters_of, report_of
 from tutelage.documents.settings import DocumentsSettings
 
-VERSION = 1
 STAGE = "documents"
 # A step that removes more than this share of its rows is worth a look.
 MUCH = 0.2

@@ -12,7 +12,6 @@ from tutelage.drafting.compose import request_clause
 from tutelage.drafting.library import from_examples, load_shipped, text_key
 from tutelage.drafting.settings import DraftingSettings
 
-VERSION = 1
 LIBRARY = "library.jsonl"
 
 

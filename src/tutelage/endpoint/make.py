@@ -9,8 +9,6 @@ from tutelage.core.records import Deployment, GateDecision
 from tutelage.core.store import Artifact, Making
 from tutelage.endpoint.settings import EndpointSettings
 
-VERSION = 1
-
 
 def read_gate(scores: Artifact) -> GateDecision:
     """The decision of a scores artifact."""

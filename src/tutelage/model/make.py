@@ -19,7 +19,6 @@ from tutelage.model.merge import SAMPLE_PROMPTS, merge
 from tutelage.model.parity import Parity, check, compare
 from tutelage.model.settings import ModelSettings
 
-VERSION = 1
 MEGABYTE = 1_000_000
 STEPS = 3
 

@@ -21,9 +21,8 @@ from tutelage.scores.results import CandidateMeasured, Comparison, Reference, Re
 from tutelage.scores.settings import ScoresSettings
 from tutelage.text.similarity import resembling, shingles
 
-__all__ = ["VERSION", "Candidate", "make"]
+__all__ = ["Candidate", "make"]
 
-VERSION = 1
 LEAK_THRESHOLD = 0.5
 FEW_DOCUMENTS = 20
 DRAFTING_RULES = ("looping_share", "clause_type_match")

@@ -26,8 +26,6 @@ from tutelage.training.proof import Proof, prove
 from tutelage.training.schedule import RATE_SOURCE, SANE_RATES, is_sane
 from tutelage.training.settings import TrainingSettings
 
-VERSION = 1
-
 
 class Summary(Record):
     """`training.json`: what came out, what it came from, and what it took.

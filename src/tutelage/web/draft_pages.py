@@ -24,7 +24,7 @@ Text = Annotated[str, Form()]
 
 
 def draft_routes(site: Site, clauses: Clauses, pages: Pages) -> APIRouter:
-    """/, /hits, /editor, /redline, /status, /drafts and /drafts/{id}."""
+    """/, /hits, /editor, /redline and /status."""
     router = APIRouter()
 
     @router.get("/")
@@ -60,6 +60,13 @@ def draft_routes(site: Site, clauses: Clauses, pages: Pages) -> APIRouter:
     @router.get("/status")
     def status(request: Request) -> Response:
         return HTMLResponse(pages.fragment(request, "status.html", {}))
+
+    return router
+
+
+def own_draft_routes(site: Site, clauses: Clauses, pages: Pages) -> APIRouter:
+    """/drafts and /drafts/{id}: confirming a draft, and editing it again when it came back."""
+    router = APIRouter()
 
     @router.post("/drafts")
     def confirm(request: Request, origin: Text, text: Text = "") -> Response:
