@@ -16,7 +16,7 @@ from tutelage.core.records import Score
 from tutelage.core.store import Artifact, Store
 
 STAGES = ("documents", "dataset", "training", "model", "scores", "endpoint", "drafting", "reviews")
-PREVIEW = "preview.txt"
+PREVIEW = "batch.jsonl"
 
 
 def run_show(what: str | None, row: str | None, *, work: Path, language: str | None, as_json: bool) -> None:
@@ -25,7 +25,7 @@ def run_show(what: str | None, row: str | None, *, work: Path, language: str | N
     if what == "row":
         _show_row(store, row, tongue, as_json)
     elif what == "batch":
-        _show_batch(store)
+        _show_batch(store, tongue, as_json)
     elif what is None:
         _show_all(store, tongue, as_json)
     else:
@@ -91,11 +91,19 @@ def _tell_scores(artifact: Artifact, as_json: bool) -> None:
         tell_result(line.rstrip())
 
 
-def _show_batch(store: Store) -> None:
+def _show_batch(store: Store, tongue: str, as_json: bool) -> None:
     training = store.latest("training")
     if training is None:
         raise InputError(f"{store.work}: nothing has been trained yet. Run `tutelage make RECIPE --until training`.")
-    tell_result(training.file(PREVIEW).read_text("utf-8").rstrip())
+    if not as_json:
+        tell_result(text("run.batch_head", tongue))
+    for line in training.file(PREVIEW).read_text("utf-8").splitlines():
+        if as_json:
+            tell_result(line)
+            continue
+        row = json.loads(line)
+        pieces = "".join(f"[[{piece['text']}]]" if piece["trained"] else piece["text"] for piece in row["pieces"])
+        tell_result(text("run.batch_row", tongue, row=row["id"], tokens=row["tokens"], trained=row["trained"], pieces=pieces))
 
 
 def _show_row(store: Store, row: str | None, tongue: str, as_json: bool) -> None:

@@ -1,0 +1,113 @@
+"""The stage: it learns, proves it, and ends with the same bits whatever interrupts it."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+import training_stage
+from training_stage import make_dataset, make_example, run_training, small_examples
+
+from tutelage.core.errors import Paused, TutelageError
+from tutelage.core.events import Recorder
+from tutelage.core.store import Store
+
+WEIGHTS = "adapter/adapter_model.safetensors"
+
+
+def curve(artifact) -> list[dict[str, object]]:
+    rows = [json.loads(line) for line in artifact.file("curve.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+
+def test_the_loss_falls_and_the_proof_says_so(calm):
+    summary = json.loads(calm.file("training.json").read_text())
+    assert summary["steps"] == 6
+    assert summary["best_loss"] < summary["base_loss"]
+    assert summary["proof"]["tuned_loss"] < summary["proof"]["base_loss"]
+    assert summary["proof"]["rows"] == 10
+    assert summary["proof"]["update_norm"] > 0
+    assert summary["path"] == "packed"
+    assert [row["step"] for row in curve(calm)] == list(range(7))
+
+
+def test_every_row_has_its_fate_and_held_out_rows_are_not_looked_at(tmp_path, base):
+    rows = [*small_examples(), make_example("secret", "Write.", "Never seen.", "held_out")]
+    made = run_training(tmp_path, base, make_dataset(tmp_path, rows), maximum_steps=1)
+    assert made.manifest.counts["in"] == made.manifest.counts["kept"] == 18
+    assert "secret" not in {fate.row for fate in made.history()}
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path, base, calm):
+    again = run_training(tmp_path, base, make_dataset(tmp_path, small_examples()))
+    other = run_training(tmp_path, base, make_dataset(tmp_path, small_examples()), seed=1)
+    assert again.file(WEIGHTS).read_bytes() == calm.file(WEIGHTS).read_bytes()
+    assert curve(again) == curve(calm)
+    assert other.file(WEIGHTS).read_bytes() != calm.file(WEIGHTS).read_bytes()
+
+
+def test_the_adapter_names_its_base_as_the_recipe_does(calm, base):
+    config = calm.file("adapter/adapter_config.json").read_text()
+    assert json.loads(config)["base_model_name_or_path"] == "tiny"
+    assert str(base) not in config
+
+
+@pytest.mark.parametrize("step", [1, 3, 5])
+def test_a_killed_run_goes_on_and_ends_with_the_same_bits(tmp_path, base, calm, step):
+    words = [sys.executable, training_stage.__file__, str(tmp_path), str(base), str(step), "SIGKILL"]
+    ended = subprocess.run(words, check=False, capture_output=True, text=True)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert Store(tmp_path).all("training") == []
+    recorder = Recorder()
+    resumed = run_training(tmp_path, base, make_dataset(tmp_path, small_examples()), recorder)
+    assert any(event.key == "training.resumed" and event.facts["step"] in (step, step - 1) for event in recorder.events)
+    assert resumed.file(WEIGHTS).read_bytes() == calm.file(WEIGHTS).read_bytes()
+    assert curve(resumed) == curve(calm)
+
+
+def test_sigterm_pauses_and_the_next_run_ends_with_the_same_bits(tmp_path, base, calm):
+    dataset = make_dataset(tmp_path, small_examples())
+    with pytest.raises(Paused, match=r"training: stopped by SIGTERM after step 2 of 6; the state is saved"):
+        run_training(tmp_path, base, dataset, training_stage.signal_at(2, signal.SIGTERM))
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    resumed = run_training(tmp_path, base, dataset)
+    assert resumed.file(WEIGHTS).read_bytes() == calm.file(WEIGHTS).read_bytes()
+
+
+def test_early_stopping_keeps_the_best_adapter(tmp_path, base):
+    dataset = make_dataset(tmp_path, small_examples())
+    made = run_training(tmp_path, base, dataset, patience=2, minimum_gain=50.0, maximum_steps=30)
+    summary = json.loads(made.file("training.json").read_text())
+    assert summary["stopped_early"]
+    assert summary["steps"] < 30
+    measured = {row["step"]: row["validation_loss"] for row in curve(made) if row["validation_loss"] is not None}
+    assert summary["best_loss"] == min(measured.values()) == measured[summary["best_step"]]
+
+
+def test_a_rate_outside_the_sane_range_is_warned_of_with_its_source(tmp_path, base):
+    recorder = Recorder()
+    run_training(tmp_path, base, make_dataset(tmp_path, small_examples()), recorder, learning_rate=5e-3, maximum_steps=2)
+    warned = [event for event in recorder.events if event.key == "training.rate_outside"]
+    assert warned[0].facts["source"] == "about ten times the 1e-5 to 1e-4 of full tuning: arXiv 2602.06204"
+
+
+def test_a_loss_that_is_no_number_stops_with_the_step_and_the_way_out(tmp_path, base):
+    with pytest.raises(TutelageError, match=r"the loss of step \d+ is (nan|inf); it must be a finite number.*lower training\.learning_rate"):
+        run_training(tmp_path, base, make_dataset(tmp_path, small_examples()), learning_rate=1e30, schedule="constant")
+
+
+def test_a_tune_that_did_not_take_is_no_artifact(tmp_path, base):
+    with pytest.raises(TutelageError, match=r"the tune did not take: on 10 training rows the loss is .* with the adapter"):
+        run_training(tmp_path, base, make_dataset(tmp_path, small_examples()), learning_rate=1e-30)
+    assert Store(tmp_path).all("training") == []
+
+
+def test_the_preview_tells_learned_tokens_from_others(calm):
+    first = json.loads(calm.file("batch.jsonl").read_text().splitlines()[0])
+    learned = "".join(piece["text"] for piece in first["pieces"] if piece["trained"])
+    example = next(row for row in small_examples() if row.id == first["id"])
+    assert learned == example.text + "<|im_end|>"
+    assert first["trained"] < first["tokens"]
+
+

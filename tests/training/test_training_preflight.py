@@ -1,0 +1,57 @@
+"""What is refused before a training starts, with row ids."""
+
+import pytest
+from training_stage import make_dataset, make_example, run_training, small_examples
+
+from tutelage.core.errors import InputError
+from tutelage.core.events import Recorder
+from tutelage.training.preflight import check_rows, measure_lengths
+from tutelage.training.rows import TrainingRow
+
+END = 2
+
+
+def row(name: str, ids: tuple[int, ...], learned: tuple[int, ...]) -> TrainingRow:
+    return TrainingRow(id=name, ids=ids, supervised=tuple(place in learned for place in range(len(ids))), reply_bytes=1)
+
+
+def test_a_row_without_a_learned_token_is_refused_by_its_id():
+    with pytest.raises(InputError, match="row empty has no learned token: the last message must be the assistant's"):
+        check_rows([row("empty", (5, 6, END), ())], end=END)
+
+
+def test_a_reply_whose_end_is_not_learned_is_refused():
+    said = r"2 rows \(a, b\) have a reply whose end-of-turn token is not learned, so the model would never stop"
+    with pytest.raises(InputError, match=said):
+        check_rows([row("a", (5, 6, END), (1,)), row("b", (5, 7, END), (1,)), row("fine", (5, 6, END), (1, 2))], end=END)
+
+
+def test_under_one_percent_learned_is_refused():
+    ids = (*range(10, 210), END)
+    with pytest.raises(InputError, match="row thin has under 1% learned tokens"):
+        check_rows([row("thin", ids, (200,))], end=END)
+
+
+def test_long_rows_are_dropped_and_told_or_refused(tmp_path, base):
+    rows = [*small_examples(), make_example("giant", "Write.", "The notice shall be sent again. " * 60)]
+    dataset = make_dataset(tmp_path, rows)
+    recorder = Recorder()
+    made = run_training(tmp_path, base, dataset, recorder, maximum_tokens=200, maximum_steps=1)
+    dropped = [fate for fate in made.history() if fate.what == "dropped"]
+    assert [fate.row for fate in dropped] == ["giant"]
+    assert "200 allowed" in dropped[0].detail
+    assert any(event.key == "training.too_long" and event.facts["rows"] == 1 for event in recorder.events)
+    with pytest.raises(InputError, match=r"row giant has more than 200 tokens .*Raise maximum_tokens, or set too_long: drop"):
+        run_training(tmp_path, base, dataset, maximum_tokens=200, too_long="refuse")
+
+
+def test_no_validation_row_is_refused(tmp_path, base):
+    rows = [example for example in small_examples() if example.part == "train"]
+    with pytest.raises(InputError, match="training: there is no validation row"):
+        run_training(tmp_path, base, make_dataset(tmp_path, rows))
+
+
+def test_lengths_are_counted_in_bars_of_64():
+    lengths = measure_lengths([row("a", tuple(range(64)), (63,)), row("b", tuple(range(65)), (64,)), row("c", tuple(range(10)), (9,))])
+    assert lengths.bars == (2, 1)
+    assert (lengths.longest, lengths.median, lengths.tokens, lengths.trained) == (65, 64, 139, 3)
