@@ -61,8 +61,8 @@ def clauses_of(document: Document, settings: DatasetSettings) -> list[Candidate 
             found.append((row_id, reason))
             continue
         found.append(Candidate(id=row_id, text=clause.text, clause_type=clause_type, language=language,
-                               heading=clause.heading or clause.above, document_id=document.id, source=document.title or document.name, start=clause.start, end=clause.end,
-                               certainty=certainty))
+                               heading=clause.heading or clause.above, document_id=document.id,
+                               source=document.title or document.name, start=clause.start, end=clause.end, certainty=certainty))
     return found
 
 

@@ -13,7 +13,8 @@ PLAIN = 0  # a paragraph without a number
 MARKERS: dict[Language, tuple[tuple[str, int], ...]] = {
     "en": (
         (r"#{1,6}\s+(?P<number>(?:\d{1,2}\.)*\d{0,2}\.?)\s*", 1),
-        (r"(?P<number>(?:ARTICLE|SECTION|CLAUSE|Article|Section|Clause|Art\.|Sec\.)\s+(?:[IVXLC]+|\d+(?:\.\d+)*))(?=[\s.:)–—-])[\s.:)–—-]*", 1),
+        (r"(?P<number>(?:ARTICLE|SECTION|CLAUSE|Article|Section|Clause|Art\.|Sec\.)\s+(?:[IVXLC]+|\d+(?:\.\d+)*))"
+         r"(?=[\s.:)–—-])[\s.:)–—-]*", 1),
         (r"(?:§|\*\*)?\s*(?P<number>\d{1,2}\.(?:\d{1,2}\.?)+)\)?(?:\s+|(?=[A-Z\"“]))", 2),
         (r"(?:§|\*\*)?\s*(?P<number>\d{1,2})[.)](?:\s*[-–]\s+|\s+|(?=[A-Z\"“]))", 1),
         (r"(?P<number>\d{1,2})\s+(?=[A-Z]{3,}[A-Z ,/&-]*[A-Z][.:]?(?:\n|$))", 1),
@@ -36,8 +37,10 @@ MARKERS: dict[Language, tuple[tuple[str, int], ...]] = {
 RULE = re.compile(r"\s*([-=_*~#])(?:\s*\1){3,}\s*$")
 CLOSED = re.compile(r"[.;:,!?)\"”]\s*$|\b(and|or)\s*$|[。；：！？”]\s*$")
 NOT_IN_HEADING = re.compile(
-    r"\b(is|are|was|shall|will|may|must|has|have|does|hereby|provided|permitted|includes|contains|applies|means|refers|agrees?|Inc|Ltd|Corp|Co|LLC|http\S*|www\S*|e\.g|i\.e|vs?)\b\.?|[@{}<>|]", re.IGNORECASE)
-SMALL_WORDS = frozenset(["a", "an", "and", "as", "at", "by", "for", "from", "in", "into", "no", "nor", "not", "of", "on", "or", "per", "the", "to", "under", "with"])
+    r"\b(is|are|was|shall|will|may|must|has|have|does|hereby|provided|permitted|includes|contains|applies|means|refers|agrees?"
+    r"|Inc|Ltd|Corp|Co|LLC|http\S*|www\S*|e\.g|i\.e|vs?)\b\.?|[@{}<>|]", re.IGNORECASE)
+SMALL_WORDS = frozenset(["a", "an", "and", "as", "at", "by", "for", "from", "in", "into", "no", "nor", "not", "of", "on", "or", "per",
+                         "the", "to", "under", "with"])
 
 
 @dataclass(frozen=True)
@@ -171,7 +174,9 @@ def is_heading(line: str, *, numbered: bool) -> bool:
     words = re.findall(r"[A-Za-z][\w'’/-]*", line)
     if line.count('"') % 2 or line.count("“") != line.count("”"):
         return False
-    if not 1 <= len(words) <= 12 or NOT_IN_HEADING.search(line) or line.endswith((",", ";")) or (not line[:1].isupper() and line[:1] not in "\"“"):
+    if not 1 <= len(words) <= 12 or NOT_IN_HEADING.search(line) or line.endswith((",", ";")):
+        return False
+    if not line[:1].isupper() and line[:1] not in "\"“":
         return False
     if line.isupper():
         return len(line) > 3 and len(words) <= 10

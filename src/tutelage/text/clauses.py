@@ -10,13 +10,19 @@ from tutelage.core.records import Language
 from tutelage.text.blocks import ITEM, PLAIN, Block, blocks
 from tutelage.text.clause_types import DEFINING, heading_types, told_types, type_of
 
-TITLE = re.compile(r"\b(licen[sc]es?|agreement|eula|contract|terms( and conditions)?|version)\b|(合同|协议|协议书|法|条例|规定|办法|解释)$", re.IGNORECASE)
-CLOSING = re.compile(r"\W*(end of (the |these )?(terms|licen[sc]e|agreement|document)|exhibit\b|appendix\b|schedule\b|annex\b|attachment\b|how to (apply|use) |in witness whereof"
+TITLE = re.compile(r"\b(licen[sc]es?|agreement|eula|contract|terms( and conditions)?|version)\b"
+                   r"|(合同|协议|协议书|法|条例|规定|办法|解释)$", re.IGNORECASE)
+CLOSING = re.compile(r"\W*(end of (the |these )?(terms|licen[sc]e|agreement|document)"
+                     r"|exhibit\b|appendix\b|schedule\b|annex\b|attachment\b|how to (apply|use) |in witness whereof"
                      r"|附件|附表|附录|（?以下无正文|签署页|甲方（(签字|盖章|签章))", re.IGNORECASE)
-COPYRIGHT_LINE = re.compile(r"\W*(portions )?(copyright|\(c\)|©)\W{0,3}(\(c\)|©|\d{4}|by\b)|(.{0,30}\b)?all rights reserved\W*$", re.IGNORECASE)
+COPYRIGHT_LINE = re.compile(r"\W*(portions )?(copyright|\(c\)|©)\W{0,3}(\(c\)|©|\d{4}|by\b)"
+                            r"|(.{0,30}\b)?all rights reserved\W*$", re.IGNORECASE)
 STANDS_ALONE = re.compile(
-    r"(THE|THIS|ALL|ANY)\b[^.]{0,90}\b(IS|ARE)\b[^.]{0,40}\b(PROVIDED|LICENSED|SUPPLIED|DISTRIBUTED|FURNISHED|MADE AVAILABLE|DELIVERED)\b[^.]{0,160}\bAS[ -]IS\b"
-    r"|(IN|UNDER) NO (EVENT|CIRCUMSTANCES?)\b|BECAUSE THE \w+ IS LICENSED FREE|PERMISSION (IS|TO)\b|(YOU|LICENSEE) ACKNOWLEDGES? THAT (YOU|IT) HA(VE|S) READ\b|NEITHER THE NAMES?\b|REDISTRIBUTIONS? AND USE\b"
+    r"(THE|THIS|ALL|ANY)\b[^.]{0,90}\b(IS|ARE)\b[^.]{0,40}"
+    r"\b(PROVIDED|LICENSED|SUPPLIED|DISTRIBUTED|FURNISHED|MADE AVAILABLE|DELIVERED)\b[^.]{0,160}\bAS[ -]IS\b"
+    r"|(IN|UNDER) NO (EVENT|CIRCUMSTANCES?)\b|BECAUSE THE \w+ IS LICENSED FREE|PERMISSION (IS|TO)\b"
+    r"|(YOU|LICENSEE) ACKNOWLEDGES? THAT (YOU|IT) HA(VE|S) READ\b"
+    r"|NEITHER THE NAMES?\b|REDISTRIBUTIONS? AND USE\b"
     r"|(THERE IS|\w+ MAKES?) NO WARRANT", re.IGNORECASE)
 MIXED = re.compile(r"general|miscellan|other (terms|provisions)|^legal|additional (terms|provisions)|^$|其他|附则|一般条款", re.IGNORECASE)
 SENTENCE = re.compile(r"(?<=[.;])\s+(?=[\"“(]?[A-Z])|(?<=[。；])(?=.)")

@@ -109,7 +109,8 @@ SIGNS: dict[str, tuple[str, str, str]] = {
         r"|disclaims? (any and )?(all )?(\w+,? ){0,6}(warrant|guarant|conditions)"
         r"|no (express |implied |other )?(warrant|guarantee|representation)"
         r"|(makes?|gives?|provides?|offers?|there (is|are)) no (\w+,? ){0,6}(warrant|representation|guarantee|claim)"
-        r"|(does|do|shall|will|can|can) ?not (warrant|guarantee|represent)\b|with all (its )?faults|entire risk as to|use (it )?at your own risk"
+        r"|(does|do|shall|will|can|can) ?not (warrant|guarantee|represent)\b|with all (its )?faults|entire risk as to"
+        r"|use (it )?at your own risk"
         r"|not responsible for|(warrant(y|ies)|conditions?).{0,60}(are|is) (hereby )?(excluded|disclaimed)",
     ),
     "dispute_resolution": (
@@ -211,7 +212,8 @@ SIGNS: dict[str, tuple[str, str, str]] = {
     "non_compete": (
         r"non-?compet|\bexclusivity\b|competi(ng|tion|tive)|restrictive covenant",
         r"compet|exclusiv",
-        r"(shall|will|may|agrees?) not .{0,80}\bcompet(e|ing|itive)?\b|non-?competition|compet(e|es) with the (business|products?|services?) of",
+        r"(shall|will|may|agrees?) not .{0,80}\bcompet(e|ing|itive)?\b|non-?competition"
+        r"|compet(e|es) with the (business|products?|services?) of",
     ),
     "non_solicitation": (
         r"non-?solicit|\bsolicitation\b|no[- ]hire",
@@ -250,12 +252,11 @@ SIGNS: dict[str, tuple[str, str, str]] = {
         r"|^use limitations|obligations of (the )?(licensee|user)|competitive analysis|benchmark",
         r"not|only|prohibit|restrict|without",
         r"^(you|licensee|customer|the licensee|end user|user|recipient|except)\b.{0,80}(may|shall|must|will|agrees?|should|can) ?not"
-        r" (\w+,?"
-        r" ){0,4}(use|copy|modify|reverse|decompil|disassembl|rent|lease|sell|sublicens|distribut|transfer|remove|attempt|permit|dis"
-        r"close|make|create|work)"
+        r" (\w+,? ){0,4}(use|copy|modify|reverse|decompil|disassembl|rent|lease|sell|sublicens|distribut|transfer|remove|attempt|permit"
+        r"|disclose|make|create|work)"
         r"|(may|shall|must|will|agree) not .{0,40}(reverse[ -]engineer|decompile|disassemble|rent|lease)|reverse[ -]engineer(ing)?"
-        r"|not (designed|intended|authori[sz]ed|licensed) (\w+ ){0,3}(for|to"
-        r" be)\b.{0,80}(nuclear|life|hazard|aircraft|safety|medical|critical)"
+        r"|not (designed|intended|authori[sz]ed|licensed) (\w+ ){0,3}(for|to be)"
+        r"\b.{0,80}(nuclear|life|hazard|aircraft|safety|medical|critical)"
         r"|(use|used) .{0,40}(is|are) (strictly )?(prohibited|forbidden)|non-?commercial (use|purposes) only",
     ),
     "severability": (
