@@ -67,7 +67,8 @@ class Browser:
         element.click()
 
     def wait_for(self, condition: Callable[[], object], seconds: float = 10) -> None:
-        WebDriverWait(self.driver, seconds, poll_frequency=0.05, ignored_exceptions=(StaleElementReferenceException,)).until(lambda _: condition())
+        waiting = WebDriverWait(self.driver, seconds, poll_frequency=0.05, ignored_exceptions=(StaleElementReferenceException,))
+        waiting.until(lambda _: condition())
 
     def picture(self, name: str) -> list[Path]:
         """The whole page as PNG, in each width."""

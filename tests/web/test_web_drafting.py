@@ -86,7 +86,7 @@ def test_the_redline_marks_what_was_inserted_and_deleted(site, visit):
     redline = client.post("/redline", data={"origin": origin, "text": DRAFT.replace("三年", "五年")}).text
     plain = re.sub(r"<span.*?</span>", "", redline)
     assert "<del>三</del><ins>五</ins>年" in plain
-    assert "No changes so far." in client.post("/redline", data={"origin": origin, "text": DRAFT}).text
+    assert "No changes." in client.post("/redline", data={"origin": origin, "text": DRAFT}).text
 
 
 def test_line_ends_of_a_browser_are_no_changes(site, visit):
