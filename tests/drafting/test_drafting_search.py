@@ -77,6 +77,31 @@ def test_the_asked_type_lifts_and_stays_when_nothing_else_matches() -> None:
     assert search(rows, "unheard", clause_type="fees_payment", language="zh") == []
 
 
+def test_half_as_much_again_for_the_asked_type_outweighs_a_second_mention() -> None:
+    rows = [clause("other", "payment payment", clause_type="notices"), clause("asked", "payment today", clause_type="fees_payment"),
+            clause("none", "nothing alike", clause_type="notices")]
+    assert search(rows, "payment")[0].clause.id == "other"
+    found = search(rows, "payment", clause_type="fees_payment")
+    # N = 3, df = 2, equal lengths: tf 1 gives idf, tf 2 gives idf * 4.4 / 3.2
+    assert [(hit.clause.id, hit.score) for hit in found] == [
+        ("asked", pytest.approx(1.5 * math.log(1.6) + 0.01, abs=5e-4)), ("other", pytest.approx(math.log(1.6) * 4.4 / 3.2, abs=5e-4))]
+
+
+def test_a_clause_that_has_the_whole_keyword_stands_before_one_with_its_words() -> None:
+    rows = [clause("words", "x y", keywords=("notice", "period")), clause("whole", "x y", keywords=("notice period",)),
+            clause("none", "z w")]
+    found = search(rows, "notice period")
+    assert [hit.clause.id for hit in found] == ["whole", "words"]
+    assert found[0].score - found[1].score == pytest.approx(6.0, abs=1e-3)
+
+
+def test_clauses_far_below_the_best_hit_are_left_out_unless_of_the_asked_type() -> None:
+    rows = [clause("best", "audit of the records", title="Audit", keywords=("audit",)),
+            clause("mention", "an audit among very many other words " * 3, clause_type="notices"), clause("none", "nothing alike")]
+    assert [hit.clause.id for hit in search(rows, "audit")] == ["best"]
+    assert [hit.clause.id for hit in search(rows, "audit", clause_type="notices")] == ["best", "mention"]
+
+
 def test_a_clause_with_one_of_two_words_does_not_count_as_matched() -> None:
     found = search([clause("both", "force majeure"), clause("one", "force of law, force and force")], "force majeure")
     assert found[0].clause.id == "both"
