@@ -26,9 +26,9 @@ DEFINED_EN = re.compile(r"[\"“]([A-Z][\w'’-]*(?: [\w'’-]+){0,3})[,.]?[\"�
 NAME_EN = re.compile(r"(?<=[a-z,] )([A-Z][a-zA-Z]+(?: [A-Z][a-zA-Z]+){0,2})")
 DEFINED_ZH = re.compile(r"[“\"《]([\u4e00-\u9fffA-Za-z]{2,12})[”\"》]")
 WORD_EN = re.compile(r"[a-z][a-z'’-]+")
-RUN_ZH = re.compile(r"[\u4e00-\u9fff]+")
-STOP_ZH = frozenset("的了是在和与或及其等之以为于对将由被就并而且该此本各应当可以不得任何有关依照按照根据"
-                    "双方甲方乙方合同协议条款规定约定当事人一方另一方")
+STOP_ZH = re.compile("有关|依照|按照|根据|依据|双方|甲方|乙方|丙方|合同|协议|条款|规定|约定|当事人|另一方|一方|对方"
+                     "|任何|应当|可以|不得|本法|但是|或者"
+                     "|并且|因此|因为|以及|其他|上述|下列|前款|如下|情形|没有|不能|另有|进行|具有|属于|作为|造成|之一|之日|[的了是在和与或及其之于对将由被就并而且该此各第他她未已]")
 
 
 @dataclass(frozen=True)
@@ -127,14 +127,21 @@ def _chinese(text: str) -> list[_Found]:
     found = [_Found(match[0], match.start(), AMOUNT) for match in AMOUNT_ZH.finditer(text)]
     found += [_Found(match[0], match.start(), TERM + 0.1 * len(match[0])) for match in _lexicon_pattern("zh").finditer(text)]
     found += [_Found(match[1], match.start(1), DEFINED) for match in DEFINED_ZH.finditer(text)]
-    grams: Counter[str] = Counter()
-    places: dict[str, int] = {}
-    for run in RUN_ZH.finditer(text):
-        for width in (4, 3, 2):
-            for offset in range(len(run[0]) - width + 1):
-                gram = run[0][offset:offset + width]
-                if not any(letter in STOP_ZH for letter in gram):
-                    grams[gram] += 1
-                    places.setdefault(gram, run.start() + offset)
-    found += [_Found(gram, places[gram], WORD + 0.5 * len(gram) + 0.2 * min(count, 3)) for gram, count in grams.items() if count > 1]
-    return found
+    return found + _repeats(text)
+
+
+def _repeats(text: str) -> list[_Found]:
+    """Chinese words that recur: runs of 2 to 4 characters, found twice, that no longer run always contains."""
+    places: dict[str, list[int]] = {}
+    around: dict[str, tuple[set[str], set[str]]] = {}
+    for run in re.finditer(r"[\u4e00-\u9fff]+", STOP_ZH.sub(lambda word: "，" * len(word[0]), text)):
+        letters = run[0]
+        for width in range(2, min(4, len(letters)) + 1):
+            for offset in range(len(letters) - width + 1):
+                gram = letters[offset:offset + width]
+                places.setdefault(gram, []).append(run.start() + offset)
+                before, after = around.setdefault(gram, (set(), set()))
+                before.add(letters[offset - 1] if offset else "")
+                after.add(letters[offset + width] if offset + width < len(letters) else "")
+    return [_Found(gram, found[0], WORD + 0.3 * min(len(gram), 4) + 0.2 * min(len(found), 3)) for gram, found in places.items()
+            if len(found) > 1 and all(len(side) > 1 or "" in side for side in around[gram]) and gram[0] not in "性者们化员"]
