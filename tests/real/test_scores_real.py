@@ -63,7 +63,7 @@ def scores(tmp_path_factory) -> Artifact:
     store = Store(tmp_path_factory.mktemp("work"))
     parents = {"dataset": parent(store, "dataset", "examples.jsonl", "".join(row.model_dump_json() + "\n" for row in rows())),
                "training": parent(store, "training", "curve.jsonl", ""), "model": parent(store, "model", "model-q4_1.gguf", "")}
-    settings = ScoresSettings(drafts=4, max_draft_tokens=24, bootstrap=2000)
+    settings = ScoresSettings(drafts=2, max_draft_tokens=16, bootstrap=2000)
     with store.making("scores", "1", version=1, recipe="", settings=settings, parents=parents, inputs={}, events=Events()) as making:
         make(making, candidates=(
             Candidate("base", "base", lambda: TorchEngine(folder, name="base"), base.chat_format),
@@ -102,5 +102,5 @@ def test_the_gate_stays_closed_and_real_drafts_stand_on_the_page(scores: Artifac
     assert json.loads(scores.file("gate.json").read_text("utf-8"))["is_open"] is False
     report = json.loads(scores.file("report.json").read_text("utf-8"))
     drafts = [draft for shown in report["examples"] for draft in shown["drafts"].values()]
-    assert len(drafts) == 12
+    assert len(drafts) == 6
     assert all(len(draft.split()) > 3 for draft in drafts)
