@@ -52,7 +52,8 @@ def read_figures(artifacts: dict[str, Artifact]) -> dict[str, object]:
         return [json.loads(line) for line in artifacts[stage].file(name).read_text("utf-8").splitlines()]
 
     training = json.loads(artifacts["training"].file("training.json").read_text("utf-8"))
-    parity = json.loads(artifacts["model"].file("parity.json").read_text("utf-8"))
+    evidence = json.loads(artifacts["model"].file("parity.json").read_text("utf-8"))
+    parity = evidence["kept"]
     gate = GateDecision.model_validate_json(artifacts["scores"].file("gate.json").read_text("utf-8"))
     examples = rows("dataset", "examples.jsonl")
     bits = {row["candidate"]: row for row in rows("scores", "scores.jsonl") if row["metric"] == "bits_per_byte"}
@@ -67,7 +68,8 @@ def read_figures(artifacts: dict[str, Artifact]) -> dict[str, object]:
             "held_out": gate.n, "relative_gain": round((base - tuned) / base, 4), "verdict": gate.verdict, "gate_open": gate.is_open,
             "leak_pairs": artifacts["dataset"].manifest.counts.get("leaks", 0),
             "parity_ids_share": parity["ids_identical"] / parity["prompts"],
-            "parity_argmax_share": parity["share"]}
+            "parity_argmax_share": parity["share"], "copy": parity["quantisation"],
+            "refused_copies": {entry["quantisation"]: entry["share"] for entry in evidence["refused"]}}
 
 
 if __name__ == "__main__":

@@ -1,72 +1,75 @@
-"""Batches: every row once an epoch, sorted by length, the same for the same seed."""
+"""Which rows are learned together, and what of them the model reads."""
 
-from tutelage.training.batches import BatchOrder, MicroBatch, by_length, micro_batches
+import random
+
+import torch
+
+from tutelage.training.batches import BatchOrder, MicroBatch, micro_batches
 from tutelage.training.rows import TrainingRow
-from tutelage.training.schedule import is_sane, learning_rate
-from tutelage.training.settings import TrainingSettings
 
 
-def row(name: str, prompt: int, reply: int, first: int = 10) -> TrainingRow:
-    ids = tuple(range(first, first + prompt + reply))
-    return TrainingRow(id=name, ids=ids, supervised=(False,) * prompt + (True,) * reply, reply_bytes=reply)
+def row(name: str, ids: list[int], learned: list[int]) -> TrainingRow:
+    return TrainingRow(id=name, ids=tuple(ids), supervised=tuple(place in learned for place in range(len(ids))), reply_bytes=1)
 
 
-ROWS = [row(f"r{number:02d}", 3, 1 + number % 5) for number in range(11)]
+def many(count: int) -> list[TrainingRow]:
+    draw = random.Random(0)
+    return [row(f"r{number}", [1] * (length := draw.randint(5, 60)), [length - 2]) for number in range(count)]
 
 
-def test_an_epoch_goes_through_every_row_once():
-    order = BatchOrder(ROWS, batch_rows=4, seed=5)
+def test_inputs_end_before_the_last_learned_token_and_each_learned_token_has_its_predecessor():
+    """Ids 10..15, learned are 13 and 14: the model reads 10 to 13; positions 2 and 3 predict 13 and 14."""
+    one = row("a", [10, 11, 12, 13, 14, 15], [3, 4])
+    assert one.inputs == (10, 11, 12, 13)
+    assert one.predicting == (2, 3)
+    assert one.targets == (13, 14)
+
+
+def test_an_epoch_takes_each_row_once_and_the_next_epoch_in_another_order():
+    order = BatchOrder(many(10), batch_rows=4, seed=7)
     assert order.steps_per_epoch == 3
-    for epoch in range(2):
-        seen = [entry.id for step in range(3) for entry in order.batch(3 * epoch + step)]
-        assert sorted(seen) == [entry.id for entry in ROWS]
+    epochs = [[row.id for step in steps for row in order.batch(step)] for steps in ((0, 1, 2), (3, 4, 5))]
+    assert sorted(epochs[0]) == sorted(epochs[1]) == sorted(f"r{number}" for number in range(10))
+    assert set(order.batch(0)) != set(order.batch(3))
 
 
-def test_the_order_depends_on_the_seed_alone_and_differs_by_epoch():
-    first, again, other = (BatchOrder(ROWS, batch_rows=4, seed=seed) for seed in (5, 5, 6))
-    ids = [[entry.id for entry in order.batch(step)] for order in (first, again, other) for step in (0, 3)]
-    assert ids[0] == ids[2]
-    assert ids[1] == ids[3]
-    assert ids[0] != ids[1]
-    assert ids[0] != ids[4]
+def test_the_order_depends_on_the_seed_alone():
+    first, again, other = (BatchOrder(many(40), batch_rows=4, seed=seed) for seed in (1, 1, 2))
+    assert [first.batch(step) for step in range(12)] == [again.batch(step) for step in range(12)]
+    assert [first.batch(step) for step in range(12)] != [other.batch(step) for step in range(12)]
 
 
-def test_a_batch_is_sorted_by_length_and_cut_by_padded_tokens():
-    batch = by_length(ROWS)
-    assert [len(entry.ids) for entry in batch] == sorted(len(entry.ids) for entry in ROWS)
-    groups = micro_batches(batch, tokens=12)
-    assert [entry for group in groups for entry in group.rows] == batch
-    assert all(max(len(entry.ids) for entry in group.rows) * len(group.rows) <= 12 for group in groups)
-    assert len(micro_batches([row("long", 40, 5)], tokens=12)) == 1
+def test_rows_of_a_batch_stand_by_length():
+    lengths = [len(row.ids) for row in BatchOrder(many(40), batch_rows=16, seed=0).batch(1)]
+    assert lengths == sorted(lengths)
 
 
-def test_targets_and_positions_name_the_learned_tokens():
-    batch = MicroBatch((row("a", 2, 2, first=10), row("b", 2, 3, first=20)))
-    assert batch.targets.tolist() == [12, 13, 22, 23, 24]
-    assert batch.padded_ids.tolist() == [[10, 11, 12, 0], [20, 21, 22, 23]]
-    assert batch.padded_positions.tolist() == [1, 2, 5, 6, 7]
+def test_micro_batches_hold_at_most_their_tokens_with_padding_and_a_longer_row_stands_alone():
+    """Lengths 4, 5, 5, 30 with 15 tokens: 4+5+5 pad to 3 x 5 = 15 and fit; 30 does not fit anywhere."""
+    rows = [row(str(number), [1] * length, [2]) for number, length in enumerate((4, 5, 5, 30))]
+    assert [len(batch.rows) for batch in micro_batches(rows, tokens=15)] == [3, 1]
+    assert [len(batch.rows) for batch in micro_batches(rows, tokens=14)] == [2, 1, 1]
 
 
-def test_the_common_beginning_of_packed_rows_is_read_once():
-    first = TrainingRow(id="a", ids=(1, 2, 3, 7, 8), supervised=(False, False, False, True, True), reply_bytes=2)
-    second = TrainingRow(id="b", ids=(1, 2, 4, 9), supervised=(False, False, False, True), reply_bytes=1)
-    batch = MicroBatch((first, second))
+def test_padding_stands_on_the_right_and_is_never_a_target():
+    batch = MicroBatch((row("a", [5, 6, 7], [2]), row("b", [5, 8, 9, 4, 3], [3, 4])))
+    assert batch.padded_ids.tolist() == [[5, 6, 0, 0], [5, 8, 9, 4]]
+    assert batch.padded_positions.tolist() == [1, 6, 7]
+    assert batch.targets.tolist() == [7, 4, 3]
+
+
+def test_a_shared_beginning_is_packed_once_and_places_go_on_from_it():
+    """Both rows begin with 5 6; the first then reads 7, the second 8 9."""
+    batch = MicroBatch((row("a", [5, 6, 7, 1], [3]), row("b", [5, 6, 8, 9, 2], [4])))
     assert batch.shared == 2
-    assert batch.packed_ids.tolist() == [1, 2, 3, 7, 4]
-    assert batch.packed_places.tolist() == [0, 1, 2, 3, 2]
-    assert batch.packed_positions.tolist() == [2, 3, 4]
-    assert batch.targets.tolist() == [7, 8, 9]
+    assert batch.packed_ids.tolist() == [5, 6, 7, 8, 9]
+    assert batch.packed_places.tolist() == [0, 1, 2, 2, 3]
+    assert batch.packed_positions.tolist() == [2, 4]
+    assert torch.equal(batch.targets, torch.tensor([1, 2]))
 
 
-def test_the_step_size_rises_then_falls_to_nothing():
-    settings = TrainingSettings(base="x", learning_rate=1e-3, warmup_steps=2, maximum_steps=12, schedule="linear")
-    rates = [learning_rate(step, settings) for step in range(12)]
-    assert rates[:3] == [1e-3 / 3, 2e-3 / 3, 1e-3]
-    assert rates[7] == 0.5e-3  # halfway: 5 of 10 steps after the warm-up
-    assert rates == sorted(rates[:3]) + sorted(rates[3:], reverse=True)
-
-
-def test_full_tuning_rates_are_outside_what_is_sane_for_lora():
-    assert is_sane("lora", 5e-4)
-    assert not is_sane("lora", 1e-5)
-    assert not is_sane("lora", 1e-2)
+def test_the_shared_beginning_ends_before_the_first_position_that_predicts():
+    """The rows are equal, but position 1 of each predicts a learned token of its own."""
+    batch = MicroBatch((row("a", [5, 6, 7, 8], [2, 3]), row("b", [5, 6, 7, 8], [2, 3])))
+    assert batch.shared == 1
+    assert MicroBatch(batch.rows[:1]).shared == 0

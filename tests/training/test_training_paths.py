@@ -46,10 +46,10 @@ def test_packed_and_padded_give_equal_losses_and_gradients(base):
         loss.backward()
         results.append((loss.detach(), [weight.grad.clone() for weight in trainable(model).values()]))
     (packed, packed_gradients), (padded, padded_gradients) = results
-    # transformers makes its table of rotations in fp32 whatever the weights are: 1e-7 of a value, hence not closer
+    # transformers makes rotations and norms in fp32 whatever the weights are: about 1e-7 of a value, hence not closer
     assert torch.allclose(packed, padded, rtol=1e-6, atol=0)
     for ours, theirs in zip(packed_gradients, padded_gradients, strict=True):
-        assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+        assert (ours - theirs).norm() <= 1e-5 * theirs.norm()
 
 
 def test_one_batch_equals_the_sum_of_its_parts(base):

@@ -14,9 +14,9 @@ from tutelage.core.records import Example
 from tutelage.core.store import Making
 from tutelage.engine.bases import folder_chat_format, folder_sha256
 from tutelage.engine.vocabulary import Vocabulary
-from tutelage.model.export_gguf import check_supported, export_gguf
+from tutelage.model.export_gguf import Quantisation, check_supported, export_gguf
 from tutelage.model.merge import SAMPLE_PROMPTS, merge
-from tutelage.model.parity import Parity, check, compare
+from tutelage.model.parity import Evidence, Parity, agrees, check, compare
 from tutelage.model.settings import ModelSettings
 
 MEGABYTE = 1_000_000
@@ -24,7 +24,7 @@ STEPS = 3
 
 
 def make(making: Making, *, base_folder: Callable[[], Path]) -> None:
-    """Write merged/, model-<quantisation>.gguf and parity.json. `base_folder` gives the model folder of the base.
+    """Write merged/, model-<quantisation>.gguf and parity.json (Evidence). `base_folder` gives the model folder of the base.
 
     Raises InputError for a base that cannot be exported, TutelageError for an adapter of another base or a merge that
     lost the tune, GateClosed if the copy is not the trained model.
@@ -39,16 +39,34 @@ def make(making: Making, *, base_folder: Callable[[], Path]) -> None:
     difference = merge(base, making.parents["training"].file("adapter/adapter_config.json").parent, merged, samples)
     making.events.note("model", "model.merged", prompts=len(samples), difference=f"{difference:.1e}")
     making.events.step("model", done=1, total=STEPS)
-    path = making.folder / f"model-{settings.quantisation}.gguf"
-    export_gguf(merged, path, quantisation=settings.quantisation, name=f"tutelage-{making.parents['training'].id}", chat_format=chat_format)
-    megabytes = round(path.stat().st_size / MEGABYTE)
-    making.events.note("model", "model.exported", quantisation=settings.quantisation, megabytes=megabytes)
-    making.events.step("model", done=2, total=STEPS)
-    parity = compare(merged, path, examples, chat_format)
-    check(parity, minimum_agreement=settings.minimum_agreement)
-    _record(making, examples, parity)
-    making.facts |= {"quantisation": settings.quantisation, "gguf_sha256": file_sha256(path), "gguf_megabytes": megabytes,
-                     "logit_difference": difference, "agreement": parity.share, "chat_format_hash": chat_format.hash}
+    evidence, megabytes = _export(making, settings, merged, examples, chat_format)
+    _record(making, examples, evidence)
+    path = making.folder / f"model-{evidence.kept.quantisation}.gguf"
+    making.facts |= {"quantisation": evidence.kept.quantisation, "gguf_sha256": file_sha256(path), "gguf_megabytes": megabytes,
+                     "logit_difference": difference, "agreement": evidence.kept.share, "chat_format_hash": chat_format.hash}
+
+
+def _export(making: Making, settings: ModelSettings, merged: Path, examples: list[Example],
+            chat_format: ChatFormat) -> tuple[Evidence, int]:
+    """Write and compare copies until one agrees; a refused one is removed. Raises GateClosed if none does."""
+    refused: list[Parity] = []
+    quantisation: Quantisation = settings.quantisation
+    while True:
+        path = making.folder / f"model-{quantisation}.gguf"
+        export_gguf(merged, path, quantisation=quantisation, name=f"tutelage-{making.parents['training'].id}", chat_format=chat_format)
+        megabytes = round(path.stat().st_size / MEGABYTE)
+        making.events.note("model", "model.exported", quantisation=quantisation, megabytes=megabytes)
+        making.events.step("model", done=2, total=STEPS)
+        parity = compare(merged, path, examples, chat_format, quantisation=quantisation)
+        if quantisation == "f16" or not settings.fallback:
+            check(parity, minimum_agreement=settings.minimum_agreement)
+        if agrees(parity, minimum_agreement=settings.minimum_agreement):
+            return Evidence(kept=parity, refused=tuple(refused)), megabytes
+        path.unlink()
+        refused.append(parity)
+        making.events.warning("model", "model.refused", quantisation=quantisation, equal=parity.argmax_equal, prompts=parity.prompts,
+                              share=round(100 * parity.share, 1), needed=round(100 * settings.minimum_agreement, 1))
+        quantisation = "f16"
 
 
 def _checked_base(making: Making, base: Path) -> tuple[Path, ChatFormat]:
@@ -76,10 +94,11 @@ def _held_out(making: Making, limit: int) -> list[Example]:
     return examples
 
 
-def _record(making: Making, examples: list[Example], parity: Parity) -> None:
+def _record(making: Making, examples: list[Example], evidence: Evidence) -> None:
+    parity = evidence.kept
     for example in examples:
         making.ledger.record(Fate(row=example.id, what="kept", reason="compared", name=example.heading))
-    write_whole(making.folder / "parity.json", parity.model_dump_json(indent=1))
+    write_whole(making.folder / "parity.json", evidence.model_dump_json(indent=1))
     making.counts |= {"prompts": parity.prompts, "ids_identical": parity.ids_identical, "argmax_equal": parity.argmax_equal}
     making.events.note("model", "model.parity", prompts=parity.prompts, equal=parity.argmax_equal, share=round(100 * parity.share, 1))
     making.events.step("model", done=STEPS, total=STEPS)

@@ -10,6 +10,7 @@ from tutelage.core.errors import GateClosed
 from tutelage.core.records import Example, Record, Sampling
 from tutelage.engine.gguf_engine import GgufEngine
 from tutelage.engine.torch_engine import TorchEngine
+from tutelage.model.export_gguf import Quantisation
 
 SHOWN = 5
 ONE_TOKEN = Sampling(max_tokens=1)
@@ -25,8 +26,9 @@ class Difference(Record):
 
 
 class Parity(Record):
-    """`parity.json`. `ids_identical` and `argmax_equal` count prompts; `share` is argmax_equal / prompts."""
+    """How one copy compares. `ids_identical` and `argmax_equal` count prompts; `share` is argmax_equal / prompts."""
 
+    quantisation: Quantisation
     prompts: int
     ids_identical: int
     argmax_equal: int
@@ -34,7 +36,14 @@ class Parity(Record):
     first_differences: tuple[Difference, ...]
 
 
-def compare(folder: Path, path: Path, examples: Sequence[Example], chat_format: ChatFormat) -> Parity:
+class Evidence(Record):
+    """`parity.json`: the copy that was kept, and those that were refused before it."""
+
+    kept: Parity
+    refused: tuple[Parity, ...] = ()
+
+
+def compare(folder: Path, path: Path, examples: Sequence[Example], chat_format: ChatFormat, *, quantisation: Quantisation) -> Parity:
     """Render the prompts of `examples` with both vocabularies, and let both models choose the first token of each answer."""
     exact = TorchEngine(folder, name="merged")
     prompts = [render(example.prompt, chat_format, exact, reply=True).ids for example in examples]
@@ -53,17 +62,23 @@ def compare(folder: Path, path: Path, examples: Sequence[Example], chat_format: 
     differences += [Difference(example=example.id, what="first token", expected=str(one), found=str(other))
                     for example, one, other in zip(examples, expected, found, strict=True) if one != other]
     equal = sum(one == other for one, other in zip(expected, found, strict=True))
-    return Parity(prompts=len(examples), ids_identical=ids_identical, argmax_equal=equal, share=equal / len(examples),
+    return Parity(quantisation=quantisation, prompts=len(examples), ids_identical=ids_identical, argmax_equal=equal,
+                  share=equal / len(examples),
                   first_differences=tuple(differences[:SHOWN]))
 
 
+def agrees(parity: Parity, *, minimum_agreement: float) -> bool:
+    """Whether all token ids and enough first tokens agree."""
+    return parity.ids_identical == parity.prompts and parity.share >= minimum_agreement
+
+
 def check(parity: Parity, *, minimum_agreement: float) -> None:
-    """Raise GateClosed unless all token ids and enough first tokens agree."""
-    if parity.ids_identical == parity.prompts and parity.share >= minimum_agreement:
+    """Raise GateClosed unless the copy agrees."""
+    if agrees(parity, minimum_agreement=minimum_agreement):
         return
     first = parity.first_differences[0]
     raise GateClosed(
         f"model: the copy is not the trained model: token ids agree on {parity.ids_identical} of {parity.prompts} held-out prompts "
         f"(all must), the first token on {parity.argmax_equal} (share {parity.share:.3f}; at least {minimum_agreement} must). "
         f"First difference: {first.what} of row {first.example}, {first.expected} became {first.found}. Nothing was kept. "
-        "Try `--set model.quantisation=f16`.")
+        "Set model.fallback: true to let a 16-bit copy take its place.")

@@ -15,6 +15,9 @@ class ModelSettings(Settings):
     quantisation: Literal["q8_0", "f16"] = "q8_0"
     """How weights are kept in the copy that is served: "q8_0" 8 bits (a quarter of the size), "f16" 16 bits (half, nearly exact)."""
 
+    fallback: bool = True
+    """What happens when the 8-bit copy is refused: a 16-bit copy is tried in its place, and the refusal is told and kept as evidence."""
+
     minimum_agreement: float = Field(0.95, ge=0, le=1)
     """Share of the compared held-out prompts on which the copy must begin its answer with the same token as the model in fp32."""
 

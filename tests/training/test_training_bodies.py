@@ -1,0 +1,133 @@
+"""The packed path, the padded path and plain PEFT with cross-entropy give one loss and one gradient."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from tutelage.core.errors import InputError
+from tutelage.engine.torch_base import load_causal
+from tutelage.training.adapters import trainable
+from tutelage.training.batches import by_length, micro_batches
+from tutelage.training.bodies import PaddedBody, choose_body, head_weight
+from tutelage.training.losses import head_loss
+from tutelage.training.methods import METHODS
+from tutelage.training.methods.lora import linear_names
+from tutelage.training.packed_llama import PackedLlama
+from tutelage.training.settings import TrainingSettings
+
+TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
+
+
+def adapted(tiny, dtype, **changed):
+    """The tiny model with an adapter whose weights are all random: B = 0 would hide mistakes in the gradient of A."""
+    torch.manual_seed(5)
+    model = METHODS["lora"](load_causal(tiny).to(dtype), TrainingSettings(rank=4, **changed))
+    for weight in trainable(model).values():
+        torch.nn.init.normal_(weight, std=0.1)
+    return model
+
+
+def learn(body, weight, rows, tokens):
+    """Loss a learned token and the gradients, computed `tokens` at a time."""
+    body.refresh()
+    learned = sum(row.trained for row in rows)
+    total = 0.0
+    for batch in micro_batches(by_length(rows), tokens=tokens):
+        loss = head_loss(body.hidden(batch), weight, batch.targets) / learned
+        loss.backward()
+        total += float(loss.detach())
+    return total
+
+
+def gradients(model):
+    found = {name: weight.grad.clone() for name, weight in trainable(model).items()}
+    model.zero_grad()
+    return found
+
+
+def plain_peft(model, rows):
+    """The reference: one row at a time, transformers' own forward to all logits, F.cross_entropy over the learned tokens."""
+    learned = sum(row.trained for row in rows)
+    total = 0.0
+    for row in rows:
+        logits = model(input_ids=torch.tensor([row.ids])).logits[0, :-1]
+        labels = torch.tensor([token if flag else -100 for token, flag in zip(row.ids[1:], row.supervised[1:], strict=True)])
+        loss = F.cross_entropy(logits, labels, ignore_index=-100, reduction="sum") / learned
+        loss.backward()
+        total += float(loss.detach())
+    return total
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("kind", [PackedLlama, PaddedBody])
+@pytest.mark.parametrize("tokens", [1, 300, 10_000])
+def test_loss_and_gradients_equal_plain_peft_whatever_the_micro_batch(tiny, rows, dtype, kind, tokens):
+    model = adapted(tiny, dtype)
+    expected_loss = plain_peft(model, rows[:8])
+    expected = gradients(model)
+    loss = learn(kind(model), head_weight(model), rows[:8], tokens)
+    found = gradients(model)
+    assert len(found) == 2 * 7 * 2  # A and B of seven linear layers in two blocks
+    assert loss == pytest.approx(expected_loss, rel=TOLERANCE[dtype])
+    for name, gradient in expected.items():
+        assert (found[name] - gradient).abs().max() <= TOLERANCE[dtype] * gradient.abs().max(), name
+
+
+def test_the_packed_path_takes_over_changed_weights_at_refresh(tiny, rows):
+    model = adapted(tiny, torch.float64)
+    body, weight = PackedLlama(model), head_weight(model)
+    before = learn(body, weight, rows[:4], 1000)
+    model.zero_grad()
+    with torch.no_grad():
+        for value in trainable(model).values():
+            value.mul_(1.5)
+    after = learn(body, weight, rows[:4], 1000)
+    model.zero_grad()
+    assert abs(after - before) > 1e-3
+    assert after == pytest.approx(plain_peft(model, rows[:4]), rel=1e-9)
+
+
+def test_an_adapter_switched_off_gives_the_base_bit_for_bit(tiny, rows):
+    ids = torch.tensor([rows[0].ids])
+    base = load_causal(tiny)(input_ids=ids).logits
+    model = adapted(tiny, torch.float32)
+    assert choose_body(model).name == "packed"  # its stacking of the weights must leave them as they are
+    assert not torch.equal(model(input_ids=ids).logits, base)
+    with model.disable_adapter():
+        assert torch.equal(model(input_ids=ids).logits, base)
+
+
+def test_only_the_adapter_is_trainable(tiny):
+    model = adapted(tiny, torch.float32)
+    assert all("lora_" in name for name in trainable(model))
+    assert not head_weight(model).requires_grad
+
+
+def test_a_dropout_takes_the_padded_path(tiny):
+    assert choose_body(adapted(tiny, torch.float32, dropout=0.1)).name == "padded"
+
+
+def test_linear_layers_are_found_in_other_architectures_and_the_output_layer_is_left_out(tiny):
+    from transformers import AutoModelForCausalLM, GPT2Config, GPTNeoXConfig
+
+    small = {"n_embd": 8, "n_layer": 1, "n_head": 2, "vocab_size": 20}
+    gpt2 = AutoModelForCausalLM.from_config(GPT2Config(**small))
+    neox = AutoModelForCausalLM.from_config(GPTNeoXConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8,
+                                                          vocab_size=20))
+    assert linear_names(load_causal(tiny)) == ["down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"]
+    assert linear_names(gpt2) == ["c_attn", "c_fc", "c_proj"]
+    assert linear_names(neox) == ["dense", "dense_4h_to_h", "dense_h_to_4h", "query_key_value"]
+
+
+def test_a_model_without_linear_layers_is_refused(tiny):
+    model = load_causal(tiny)
+    model.model.layers = torch.nn.ModuleList()
+    with pytest.raises(InputError, match="the architecture 'llama' has no linear layer to tune"):
+        linear_names(model)
+
+
+def test_a_capped_output_layer_is_refused(tiny):
+    model = adapted(tiny, torch.float32)
+    model.get_base_model().config.final_logit_softcapping = 30.0
+    with pytest.raises(InputError, match="the output layer of 'llama' models has a bias or a cap"):
+        head_weight(model)
