@@ -10,7 +10,7 @@ from tutelage.core.files import short_hash
 from tutelage.core.records import ApprovedRow, Document, Example, Language, Message, Part
 from tutelage.dataset.settings import DatasetSettings
 from tutelage.prompts.clause import clause_messages
-from tutelage.text.clause_types import CLAUSE_TYPES, heading_types, told_types
+from tutelage.text.clause_types import CLAUSE_TYPES, GENERAL, heading_types, told_types
 from tutelage.text.clauses import Clause, cut_clauses
 from tutelage.text.keywords import keywords
 from tutelage.text.language import language_of
@@ -19,6 +19,12 @@ DOUBTFUL, TOLD, NAMED, SURE = 0, 1, 2, 3
 ENDS = re.compile(r"[.!?)\]\"”’』」。！？）]\W*$")
 HAN = re.compile(r"[\u3400-\u9fff]")
 BEGINS = re.compile(r"[\"“‘'(\[《「『（]*[A-Z0-9\u4e00-\u9fff]")
+# An opening that leans on a sentence which the cut left behind.
+LEANS = re.compile(
+    r"(any |all |in |under |the )?such\b|that\b|these (?!terms|licen|general|conditions of)|if (this|that|so|not|the above)\b"
+    r"|in (this|that) (case|event)\b|in the event of (any )?such\b|the following (replaces|is inserted|is added)"
+    r"|(similarly|further|furthermore|moreover|however|therefore|thus|otherwise|accordingly|in addition|additionally|also|for example"
+    r"|for instance|e\.g|likewise|instead|but|and|or)\b|上述|前述|此外|但是|否则|因此|同时", re.IGNORECASE)
 LEFTOVER = re.compile(r"<<|>>|\.{4,}|_{4,}|={4,}|<[a-z/]+>|\ufffd|\[[^\]\d]{15,}\]|\*\s*$|\(\w\) \(\w\)|\|.*\|", re.IGNORECASE)
 
 
@@ -68,13 +74,15 @@ def clauses_of(document: Document, settings: DatasetSettings) -> list[Candidate 
 
 def certainty_of(clause: Clause, clause_type: str, language: Language) -> int:
     """How sure the type is: SURE if heading and text agree, NAMED if one heading says it and the text nothing else,
-    TOLD if only the text says it and only that, else DOUBTFUL.
+    TOLD if only the text says it and only that, or says it in more general words; else DOUBTFUL.
     """
     named, told = heading_types(clause.heading, language), told_types(clause.text, language)
     if clause_type in named and told[:1] == [clause_type]:
         return SURE
-    if named == [clause_type]:
-        return NAMED if not told else TOLD
+    if named == [clause_type] and not told:
+        return NAMED
+    if named == [clause_type] and (clause_type in told or any(clause_type in GENERAL.get(key, ()) for key in told)):
+        return TOLD
     if told == [clause_type] and clause_type in heading_types(clause.above, language):
         return NAMED
     return TOLD if told == [clause_type] else DOUBTFUL
@@ -89,6 +97,8 @@ def why_dropped(clause: Clause, clause_type: str | None, certainty: int, languag
         return "too long"
     if clause_type is None:
         return "untyped"
+    if not clause.heading and LEANS.match(clause.text):
+        return "fragment"
     if not BEGINS.match(clause.text) or not ENDS.search(clause.text) or LEFTOVER.search(clause.text):
         return "fragment"
     if certainty == DOUBTFUL:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tutelage.core.records import Language
+from tutelage.text.clause_types import heading_types
 
 ITEM = 9  # the level of an enumeration inside a clause: (a), (i), a bullet
 PLAIN = 0  # a paragraph without a number
@@ -39,6 +40,7 @@ CLOSED = re.compile(r"[.;:,!?)\"”]\s*$|\b(and|or)\s*$|[。；：！？”]\s*$
 NOT_IN_HEADING = re.compile(
     r"\b(is|are|was|shall|will|may|must|has|have|does|hereby|provided|permitted|includes|contains|applies|means|refers|agrees?"
     r"|Inc|Ltd|Corp|Co|LLC|http\S*|www\S*|e\.g|i\.e|vs?)\b\.?|[@{}<>|]", re.IGNORECASE)
+LEADS_ON_ZH = re.compile(r"如下|下列|以下|应当|不得|可以|包括|主要有|有权")
 SMALL_WORDS = frozenset(["a", "an", "and", "as", "at", "by", "for", "from", "in", "into", "no", "nor", "not", "of", "on", "or", "per",
                          "the", "to", "under", "with"])
 
@@ -152,19 +154,26 @@ def _headed(one: str, *, forced: bool, level: int, number: str, language: Langua
     if capitals and level != ITEM and is_heading(capitals["heading"], numbered=numbered):
         return capitals["heading"], one[capitals.end():]
     run_in = re.match(r"[\"“']?(?P<heading>[A-Z][^.:\n]{1,90}?)[\"”']?(?:[.:](?:\s*[-–—])?|\s[-–—]{1,2})\s+(?=[A-Z\"“(\[0-9a-z])", one)
-    if run_in and is_heading(run_in["heading"], numbered=numbered):
+    if run_in and (is_heading(run_in["heading"], numbered=numbered) or _names_type(run_in["heading"])):
         return run_in["heading"].strip(), one[run_in.end():]
     return "", one
 
 
+def _names_type(line: str) -> bool:
+    """Whether a few words without capitals are a heading all the same, because they name a type: "No agency"."""
+    return len(line.split()) <= 5 and is_heading(line, numbered=True) and bool(heading_types(line, "en"))
+
+
 def _headed_zh(one: str, number: str) -> tuple[str, str]:
+    if one.endswith(("：", ":")) and LEADS_ON_ZH.search(one):
+        return "", one
     framed = re.match(r"[【\[（(](?P<heading>[^】\])）]{2,20})[】\])）][\s:：]*", one)
     if framed and number:
         return framed["heading"], one[framed.end():]
     if len(one) <= 22 and not re.search(r"[，。；：、,;:]", one.rstrip("：:")) and (number or len(one) <= 12):
         return one.rstrip("：: "), ""
     run_in = re.match(r"(?P<heading>[^，。；：:、\s]{2,14})(?:[：:]|\s+)(?=\S)", one)
-    if run_in and number and not re.search(r"(如下|下列|以下|应当|不得|可以)$", run_in["heading"]):
+    if run_in and number and not LEADS_ON_ZH.search(run_in["heading"]) and not re.search(r"[《》（）()]", run_in["heading"]):
         return run_in["heading"], one[run_in.end():]
     return "", one
 

@@ -17,6 +17,7 @@ DEFINING: dict[Language, re.Pattern[str]] = {
     "zh": re.compile(r"[“\"《][^”\"》。]{1,20}[”\"》][，,：:]?(是|系|均)?指"),
 }
 OPENING: dict[Language, int] = {"en": 280, "zh": 120}  # characters in which a clause without a telling heading must say what it is
+LATEST: dict[Language, int] = {"en": 160, "zh": 80}  # from there on a phrase that no heading supports is an aside
 # A prohibition or a grant is of the special type that it is about.
 GENERAL = {
     "restrictions": frozenset({"export_control", "assignment", "confidentiality", "attribution", "non_compete", "non_solicitation",
@@ -77,7 +78,13 @@ def heading_types(heading: str, language: Language) -> list[str]:
 
 def told_types(text: str, language: Language) -> list[str]:
     """Keys of the types whose own phrase stands in the opening of a text, the first phrase first."""
-    return list(_told(" ".join(text.split())[:OPENING[language]], language))
+    return [key for key, _ in _told(" ".join(text.split())[:OPENING[language]], language)]
+
+
+def opening_type(text: str, language: Language) -> str | None:
+    """The type whose own phrase opens a text, None if there is none or it is an aside."""
+    first = next(iter(_told(" ".join(text.split())[:OPENING[language]], language)), None)
+    return first[0] if first and first[1] < LATEST[language] else None
 
 
 def type_of(heading: str, text: str, language: Language) -> str | None:
@@ -92,7 +99,7 @@ def type_of(heading: str, text: str, language: Language) -> str | None:
     named = [key for key in heading_types(heading, language) if _pattern(CLAUSE_TYPES[key].signs[language].theme).search(body)]
     if len(named) == 1:
         return named[0]
-    return next((key for key in told_types(body, language) if not named or key in named), None)
+    return next((key for key in told_types(body, language) if key in named), None) if named else opening_type(body, language)
 
 
 @lru_cache(maxsize=1 << 14)
@@ -101,12 +108,12 @@ def _named(title: str, language: Language) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1 << 14)
-def _told(opening: str, language: Language) -> tuple[str, ...]:
+def _told(opening: str, language: Language) -> tuple[tuple[str, int], ...]:
     places = []
     for key, kind in CLAUSE_TYPES.items():
         signs = kind.signs[language]
         if _pattern(signs.theme).search(opening) and (found := _pattern(signs.body).search(opening)):
             places.append((found.start(), found.end(), key))
-    keys = [key for _, _, key in sorted(places)]
-    special = next((key for key in keys[1:3] if keys[0] in GENERAL and key in GENERAL[keys[0]]), None)
-    return tuple([special, *(key for key in keys if key != special)] if special else keys)
+    told = [(key, start) for start, _, key in sorted(places)]
+    special = next((entry for entry in told[1:3] if entry[0] in GENERAL.get(told[0][0], ())), None)
+    return tuple([special, *(entry for entry in told if entry != special)] if special else told)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from tutelage.core.records import Language
 from tutelage.text.blocks import ITEM, PLAIN, Block, blocks
-from tutelage.text.clause_types import DEFINING, heading_types, told_types, type_of
+from tutelage.text.clause_types import DEFINING, heading_types, opening_type, told_types, type_of
 
 TITLE = re.compile(r"\b(licen[sc]es?|agreement|eula|contract|terms( and conditions)?|version)\b"
                    r"|(合同|协议|协议书|法|条例|规定|办法|解释)$", re.IGNORECASE)
@@ -50,7 +50,7 @@ class Clause:
             return type_of(self.heading, self.text, language)
         told = told_types(self.text, language)
         named = heading_types(self.above, language)
-        return next((key for key in told if key in named), told[0] if told else None)
+        return next((key for key in told if key in named), opening_type(self.text, language))
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,12 @@ class _Unit:
 def cut_clauses(text: str, language: Language, *, longest: int = 1200) -> list[Clause]:
     """The clauses in order. A section of more than `longest` characters is cut at its paragraphs.
 
-    Titles, copyright lines and annexes are left out. A text without headings gives its paragraphs.
+    Titles, copyright lines and the headings of annexes are left out. A text without headings gives its paragraphs.
     """
     clauses = []
     for unit in _units(blocks(text, language), language):
         for piece in _pieces(unit, text, language, longest):
-            clauses.append(_clause(piece))
+            clauses.append(_clause(piece, language))
     return clauses
 
 
@@ -111,9 +111,9 @@ def _units(found: Sequence[Block], language: Language) -> Iterator[_Unit]:
 def _begins(block: Block, parts: Sequence[Block], language: Language) -> bool:
     """Whether a block begins a clause, given the clause that is open."""
     first, last = parts[0], parts[-1]
-    if block.heading:
+    if block.heading or block.number.endswith("条"):
         return True
-    if block.level == ITEM:
+    if block.level == ITEM or (language == "zh" and block.level == PLAIN and first.level == 1):
         return False
     if STANDS_ALONE.match(block.body):
         known = heading_types(first.heading, language)
@@ -195,13 +195,14 @@ def _offset(text: str, block: Block, position: int) -> int:
     return offset
 
 
-def _clause(unit: _Unit) -> Clause:
+def _clause(unit: _Unit, language: Language) -> Clause:
+    gap, stop = ("", "：") if language == "zh" else (" ", ". ")
     first = unit.parts[0]
     lines = [first.body] if first.body else []
     for part in unit.parts[1:]:
         shows_number = part.level == ITEM or (part.level == 1 and not first.heading)
-        mark = f"{part.number} " if shows_number else ""
-        lead = f"{part.heading}. " if part.heading and part.body else part.heading
+        mark = f"{part.number}{gap}" if shows_number else ""
+        lead = f"{part.heading}{stop}" if part.heading and part.body else part.heading
         lines.append(f"{mark}{lead}{part.body}")
     return Clause(number=first.number, heading=first.heading, text="\n".join(lines), start=first.start, end=unit.parts[-1].end,
                   above=unit.above)

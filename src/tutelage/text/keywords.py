@@ -16,7 +16,7 @@ NUMBER_WORDS = ("one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen
                 "|one hundred twenty|one hundred and eighty|hundred")
 UNITS = "(?:business |calendar |working )?(?:days?|weeks?|months?|years?|hours?)"
 AMOUNT_EN = re.compile(rf"\b(?:(?:{NUMBER_WORDS})(?: ?\(\d+\))?|\(?\d+\)?)[ -]{UNITS}\b"
-                       r"|(?:US|USD|EUR)? ?[$€£] ?\d[\d,.]*\d|\b\d+(?:\.\d+)? ?(?:%|percent\b)", re.IGNORECASE)
+                       r"|(?:\b(?:USD|EUR|GBP|CNY|RMB) ?|(?:US)?[$€£¥] ?)\d[\d,.]*\d|\b\d+(?:\.\d+)? ?(?:%|percent\b)", re.IGNORECASE)
 AMOUNT_ZH = re.compile(r"(?:[一二三四五六七八九十百]+|\d+)(?:个)?(?:工作日|自然日|日|天|周|个月|月|年|小时)(?:内|前|以上|以内)?"
                        r"|(?:人民币)?\d[\d,.]*(?:万|亿)?元"
                        r"|百分之[一二三四五六七八九十百]+|[千万]分之[一二三四五六七八九十]+|\d+(?:\.\d+)?[%‰]")

@@ -84,7 +84,7 @@ SIGNS: dict[str, tuple[str, str, str]] = {
         r"(collect|process|gather|transmit)\w* .{0,60}(personal(ly)?|technical data|information about (you|your)|diagnostic|usage"
         r" data)"
         r"|personal (data|information).{0,60}(process|collect|protect|us|transfer)"
-        r"|(see|refer|accord|subject to|governed|describ|set forth|our|its)\w* .{0,50}privacy (policy|statement|notice)",
+        r"|(accord|subject to|governed|describ|set forth)\w* .{0,50}privacy (policy|statement|notice)",
     ),
     "definitions": (
         r"definition|\bdefined terms\b|\binterpretation\b(?! of law)|^construction$|^meaning of|^terminology",
@@ -109,7 +109,7 @@ SIGNS: dict[str, tuple[str, str, str]] = {
         r"|disclaims? (any and )?(all )?(\w+,? ){0,6}(warrant|guarant|conditions)"
         r"|no (express |implied |other )?(warrant|guarantee|representation)"
         r"|(makes?|gives?|provides?|offers?|there (is|are)) no (\w+,? ){0,6}(warrant|representation|guarantee|claim)"
-        r"|(does|do|shall|will|can|can) ?not (warrant|guarantee|represent)\b|with all (its )?faults|entire risk as to"
+        r"|(does|do|shall|will|can|can) ?not (warrant|guarantee|represent)\b(?! to the contrary)|with all (its )?faults|entire risk as to"
         r"|use (it )?at your own risk"
         r"|not responsible for|(warrant(y|ies)|conditions?).{0,60}(are|is) (hereby )?(excluded|disclaimed)",
     ),
@@ -126,7 +126,8 @@ SIGNS: dict[str, tuple[str, str, str]] = {
         r"entire|complete|supersede|whole|prior|agreement",
         r"(constitutes?|is|are|contains?|comprises?|sets? forth|represents?) (\w+,? ){0,6}(entire|complete|whole|full) (\w+"
         r" ){0,4}(agreement|understanding|statement|licen[sc]e|contract)"
-        r"|supersedes? (and replaces? )?(all|any)",
+        r"|supersedes? (and replaces? )?(all|any) (\w+,? ){0,3}"
+        r"(prior|previous|earlier|former|other|contemporaneous|proposal|communication|understanding|represent|negotiat|oral|written)",
     ),
     "export_control": (
         r"\bexports?\b|\bembargo|sanctions|trade (control|compliance)|import/export",
@@ -198,7 +199,7 @@ SIGNS: dict[str, tuple[str, str, str]] = {
         r"|^(you|anyone|everyone|licensee|users?|customer) (may|can|are (free|allowed|permitted)|is (free|allowed|permitted)) (to"
         r" )?(freely )?(use|copy|install|modify|do|make|access)\b"
         r"|\b(is|are) (hereby )?(granted|licensed) (a|the|to (you|licensee)|under|permission)\b(?! no)"
-        r"|may be (freely )?(used|copied|distributed|redistributed|modified)|free (software|for (any|all|use))",
+        r"|may be (freely )?(used|copied|distributed|redistributed|modified)|free software(?! foundation)|free for (any|all|use)",
     ),
     "limitation_of_liability": (
         r"limit(ation|s|ed|ing)? (of|on|to) (\w+ )?(liabilit|damage|remed)|\bliabilit(y|ies)\b|exclusion of .{0,30}damages"
