@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -125,14 +124,3 @@ def browser(driver: Chrome, site: Site, tmp_path: Path) -> Iterator[Browser]:
         yield found
         driver.get("about:blank")
 
-
-def ratio(first: str, second: str) -> float:
-    """Contrast of two CSS colours, by the formula of WCAG 2.2."""
-    lights = sorted((_light(colour) for colour in (first, second)), reverse=True)
-    return (lights[0] + 0.05) / (lights[1] + 0.05)
-
-
-def _light(colour: str) -> float:
-    parts = [int(float(part)) / 255 for part in re.findall(r"[\d.]+", colour)[:3]]
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

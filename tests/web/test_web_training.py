@@ -77,6 +77,8 @@ def test_the_time_left_follows_the_pace_so_far():
     # 25 % took 30 s, so 75 % take 90 s
     assert progress.stages["training"].seconds_left == pytest.approx(90)
     assert progress.seconds_left == pytest.approx(150)
+    progress.hear(event(150, "training", "step", done=40, total=100, seconds_left=33))
+    assert progress.stages["training"].seconds_left == 33
     progress.hear(event(220, "training", "finished", seconds=120.0))
     assert progress.seconds_left == 60
     assert progress.stages["training"].share == 1.0

@@ -14,10 +14,10 @@ from tutelage.desk.records import DraftRow
 from tutelage.drafting.compose import LONGEST_KEYWORD, MOST_KEYWORDS, ClauseRequest, request_clause
 from tutelage.reviews.flow import may_edit
 from tutelage.text.clause_types import CLAUSE_TYPES
-from tutelage.text.diff import redline
 from tutelage.web.auth import user_of
 from tutelage.web.clauses import Clauses, Origin
 from tutelage.web.pages import Pages
+from tutelage.web.redlines import marked
 from tutelage.web.site import Site
 
 Text = Annotated[str, Form()]
@@ -51,10 +51,10 @@ def draft_routes(site: Site, clauses: Clauses, pages: Pages) -> APIRouter:
     def live_redline(request: Request, text: Text = "", origin: Text = "", draft_id: Annotated[int, Form()] = 0) -> Response:
         if draft_id:
             row = _own_draft(site, request, draft_id)
-            changes = redline(row.draft, unix_lines(text), row.language)
+            changes = marked(row.draft, unix_lines(text), row.language)
         else:
             begun = _origin(clauses, origin)
-            changes = redline(begun.text, unix_lines(text), begun.language)
+            changes = marked(begun.text, unix_lines(text), begun.language)
         return HTMLResponse(pages.fragment(request, "redline.html", {"changes": changes}))
 
     @router.get("/status")
@@ -100,7 +100,7 @@ def own_draft_routes(site: Site, clauses: Clauses, pages: Pages) -> APIRouter:
 
     def _edit_page(request: Request, row: DraftRow, typed: str, error: str, status_code: int) -> Response:
         return pages.page(request, "edit_draft.html", {
-            "row": row, "text": typed, "error": error, "changes": redline(row.draft, typed, row.language),
+            "row": row, "text": typed, "error": error, "changes": marked(row.draft, typed, row.language),
             "is_open": may_edit(user_of(request), row)}, status_code)
 
     return router

@@ -20,7 +20,10 @@ NOTES_KEPT = 60
 
 @dataclass
 class StageProgress:
-    """One stage. `done` of `total` units of work are done; `seconds` is how long it took, or None."""
+    """One stage. `done` of `total` units of work are done; `seconds` is how long it took, or None.
+
+    `told_left` is what the stage itself says to be left, which knows of time before a pause.
+    """
 
     name: str
     state: State = "waiting"
@@ -30,6 +33,7 @@ class StageProgress:
     done: float = 0.0
     total: float = 0.0
     at: float = 0.0
+    told_left: float | None = None
 
     @property
     def share(self) -> float:
@@ -38,9 +42,11 @@ class StageProgress:
 
     @property
     def seconds_left(self) -> float | None:
-        """At the pace so far; before the first step, by the rough figure; None when nothing is known or nothing is left."""
+        """As told, else at the pace so far; before the first step, by the rough figure; None when nothing is known or left."""
         if self.state != "running" or self.started_at is None:
             return self.rough_seconds if self.state == "waiting" and self.rough_seconds else None
+        if self.told_left is not None:
+            return self.told_left
         if self.share > 0:
             return (self.at - self.started_at) * (1 - self.share) / self.share
         return self.rough_seconds or None
@@ -92,6 +98,7 @@ class Progress:
             stage.state = "running"
             stage.started_at = stage.started_at or event.at
             stage.done, stage.total = _number(event, "done") or 0.0, _number(event, "total") or 0.0
+            stage.told_left = _number(event, "seconds_left")
             self._hear_curve(event)
         elif event.kind == "finished":
             stage.state, stage.seconds = "done", _number(event, "seconds")

@@ -12,10 +12,10 @@ from tutelage.desk.errors import DeskError, NotFound
 from tutelage.desk.records import DraftRow
 from tutelage.reviews.flow import approve, give_back, may_decide, may_read
 from tutelage.reviews.make import export
-from tutelage.text.diff import redline
 from tutelage.web.auth import user_of
 from tutelage.web.draft_pages import unix_lines
 from tutelage.web.pages import Pages
+from tutelage.web.redlines import marked
 from tutelage.web.site import Site
 
 DECIDED_SHOWN = 20
@@ -59,7 +59,7 @@ def review_routes(site: Site, pages: Pages) -> APIRouter:
         if not may_read(user_of(request), row):
             raise NotFound("desk.no_draft", draft=draft_id)
         return pages.page(request, "review.html", {
-            "row": row, "error": error, "comment": comment, "changes": redline(row.draft, row.text, row.language),
+            "row": row, "error": error, "comment": comment, "changes": marked(row.draft, row.text, row.language),
             "may_decide": may_decide(user_of(request), row), "sources": _sources(row)}, status_code)
 
     def _sources(row: DraftRow) -> list[tuple[str, str, str]]:
