@@ -148,7 +148,8 @@ def _headed(one: str, *, forced: bool, level: int, number: str, language: Langua
         return "", one
     numbered = level not in (PLAIN, ITEM)
     is_alone = len(one) <= 90 and not one.endswith((",", ";")) and not (level == ITEM and one.endswith("."))
-    if is_alone and is_heading(one.rstrip(" .:-–"), numbered=numbered):
+    is_sentence = one.endswith(".") and len(one.split()) > 3
+    if is_alone and is_heading(one.rstrip(" .:-–"), numbered=numbered and not is_sentence):
         return one.rstrip(" .:-–"), ""
     capitals = re.match(r"(?P<heading>[A-Z][A-Z\d ,/&'’()-]{4,70}[A-Z)])\.? +(?=[A-Z\"“][a-z\"“]|[A-Z] [a-z])", one)
     if capitals and level != ITEM and is_heading(capitals["heading"], numbered=numbered):

@@ -132,7 +132,7 @@ def _pieces(unit: _Unit, text: str, language: Language, longest: int) -> Iterato
     is_mixed = bool(MIXED.search(unit.heading or unit.above))
     if len(unit.parts) > 1 and (is_mixed or sum(len(part.body) for part in unit.parts) > longest):
         yield from _paragraphs(unit, text, language)
-    elif is_mixed:
+    elif is_mixed or (len(unit.parts) == 1 and not unit.heading):
         yield from _topics(unit, text, language)
     else:
         yield unit
@@ -142,7 +142,8 @@ def _paragraphs(unit: _Unit, text: str, language: Language) -> Iterator[_Unit]:
     heading = unit.heading or unit.above
     gathered: list[Block] = []
     for part in unit.parts:
-        if gathered and part.level != ITEM and gathered[-1].body and not _goes_on(gathered[-1], part):
+        is_listed = part.level != PLAIN and any(before.body.endswith((":", "：")) for before in gathered)
+        if gathered and part.level != ITEM and gathered[-1].body and not is_listed and not _goes_on(gathered[-1], part):
             yield from _piece(gathered, heading, text, language)
             gathered = []
         gathered.append(part)
@@ -165,7 +166,7 @@ def _piece(gathered: Sequence[Block], heading: str, text: str, language: Languag
 def _topics(unit: _Unit, text: str, language: Language) -> Iterator[_Unit]:
     """A paragraph cut where a sentence opens another matter. Without a heading that gathers, only at sentences that stand alone."""
     block = unit.parts[0]
-    gathers = bool(block.heading or unit.above)
+    gathers = bool((block.heading or unit.above) and MIXED.search(block.heading or unit.above))
     cuts, now = [0], type_of("", block.body, language)
     for gap in SENTENCE.finditer(block.body):
         rest = block.body[gap.end():]
