@@ -239,9 +239,10 @@ def test_with_one_clause_type_the_type_is_not_judged_and_that_is_said(store: Sto
 def test_too_few_documents_cannot_open_the_gate_and_the_reader_is_warned(store: Store) -> None:
     found = make_scores(store, three_engines(), rows=made_up_rows(held_out=30, rows_a_document=6))
     gate = GateDecision.model_validate(found.json("gate.json"))
-    assert (gate.is_open, gate.verdict) == (False, "not enough evidence")
+    assert (gate.is_open, gate.verdict, gate.next_key) == (False, "not enough evidence", "scores.next.more_documents")
+    assert gate.facts == {"documents": 5, "needed": 6}
     warning = next(event for event in found.events.events if event.key == "scores.few_documents")
-    assert warning.facts == {"documents": 5}
+    assert warning.facts == {"documents": 5, "needed": 6}
 
 
 def test_a_dataset_without_held_out_rows_cannot_be_scored(store: Store) -> None:

@@ -9,6 +9,7 @@ from scipy import stats
 from tutelage.scores.statistics import (
     Grouped,
     Interval,
+    documents_to_decide,
     flip_p_value,
     group,
     mcnemar_p_value,
@@ -81,6 +82,11 @@ def test_flipping_three_equal_signs_gives_two_of_eight() -> None:
 def test_below_six_documents_no_flip_test_can_reach_5_percent() -> None:
     assert flip_p_value(np.ones(5), resamples=1000, seed=0) == pytest.approx(2 / 32)
     assert flip_p_value(np.ones(6), resamples=1000, seed=0) == pytest.approx(2 / 64)
+
+
+def test_the_fewest_documents_that_can_decide_are_those_of_the_flip_test() -> None:
+    assert documents_to_decide(0.05) == 6
+    assert documents_to_decide(0.01) == 8  # 2 / 2^8 = 0.0078, 2 / 2^7 = 0.0156
 
 
 def test_flips_agree_with_scipys_permutation_test() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tutelage.core.records import GateDecision
 from tutelage.scores.results import Comparison, CopyState, Rule
 from tutelage.scores.settings import ScoresSettings
-from tutelage.scores.statistics import Interval, non_inferiority, rows_to_decide
+from tutelage.scores.statistics import Interval, documents_to_decide, non_inferiority, rows_to_decide
 
 METRIC = "bits_per_byte"
 OUT_OF_REACH = 20  # more than 20 times the rows: not a matter of more rows
@@ -56,13 +56,16 @@ def _next_step(failed: Rule | None, copy_base: Comparison, copy_tuned: Compariso
     if failed.key == "scores.rule.better":
         if copy_base.verdict == "worse":
             return "scores.next.worse", {}
+        needed = documents_to_decide(settings.alpha)
+        if copy_base.documents < needed:
+            return "scores.next.more_documents", {"documents": copy_base.documents, "needed": needed}
         return _ask_for_rows("scores.next.more_rows", "scores.next.no_difference", copy_base.rows_to_decide, copy_base)
     if failed.key == "scores.rule.copy":
         margin = settings.copy_margin_bits_per_byte
         if copy_tuned.difference >= margin:
             return "scores.next.copy_worse", {"margin": margin, "difference": copy_tuned.difference}
-        needed = rows_to_decide(margin - copy_tuned.difference, copy_tuned.standard_error, copy_tuned.n, alpha=settings.alpha)
-        return _ask_for_rows("scores.next.copy_more_rows", "scores.next.copy_close", needed, copy_tuned)
+        rows = rows_to_decide(margin - copy_tuned.difference, copy_tuned.standard_error, copy_tuned.n, alpha=settings.alpha)
+        return _ask_for_rows("scores.next.copy_more_rows", "scores.next.copy_close", rows, copy_tuned)
     return failed.key.replace(".rule.", ".next."), {}
 
 

@@ -19,6 +19,7 @@ from tutelage.scores.page import render_page
 from tutelage.scores.report import choose_examples, choose_worst, headline
 from tutelage.scores.results import CandidateMeasured, Comparison, Reference, Report, RowMeasure, Rule
 from tutelage.scores.settings import ScoresSettings
+from tutelage.scores.statistics import documents_to_decide
 from tutelage.text.similarity import resembling, shingles
 
 __all__ = ["Candidate", "make"]
@@ -81,7 +82,7 @@ def make(making: Making, *, candidates: Sequence[Candidate]) -> None:
     found = _compute(rows, measured, examples, roles, classifier, settings)
     documents = len({row.document_id for row in found.rows[roles.base]})
     if documents < FEW_DOCUMENTS:
-        making.events.warning("scores", "scores.few_documents", documents=documents)
+        making.events.warning("scores", "scores.few_documents", documents=documents, needed=documents_to_decide(settings.alpha))
     report = _report(making, rows, found, measured, roles, classifier, candidates[0].chat_format.name, settings)
     _write(making, found, report, settings)
     _tell(making, found, report, measured)

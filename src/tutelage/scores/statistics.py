@@ -112,6 +112,11 @@ def flip_p_value(differences: Floats, *, resamples: int, seed: int) -> float:
     return (hits + 1) / (resamples + 1)
 
 
+def documents_to_decide(alpha: float = 0.05) -> int:
+    """How many documents the flip test needs at least: k documents of one sign give p = 2 / 2^k."""
+    return 1 + math.ceil(math.log2(1 / alpha))
+
+
 def mcnemar_p_value(only_first: int, only_second: int) -> float:
     """Exact two-sided p of McNemar's test from the counts of rows that only one of two models got right.
 
