@@ -1,5 +1,7 @@
 """Cutting: numbers, headings and items in English and Chinese; offsets point at the right text."""
 
+from itertools import pairwise
+
 import pytest
 
 from tutelage.core.records import Language
@@ -79,7 +81,8 @@ def test_an_english_contract_is_cut_at_numbers_capitals_run_in_headings_and_mark
 def test_a_chinese_contract_is_cut_at_articles_and_numerals_and_keeps_its_items_without_gaps() -> None:
     assert shown(CHINESE, "zh") == [
         ("第一条", "保密", "乙方应当对甲方提供的图纸承担保密义务，不得向第三人泄露。"),
-        ("第二条", "付款方式", "甲方应当在收到发票后三十日内支付全部货款。付款时应当注明下列事项：\n（一）发票号码；\n（二）货物名称；\n（三）收款账户。"),
+        ("第二条", "付款方式", "甲方应当在收到发票后三十日内支付全部货款。付款时应当注明下列事项：\n"
+                               "（一）发票号码；\n（二）货物名称；\n（三）收款账户。"),
         ("三、", "违约责任", "任何一方违约的，应当向对方支付合同总价百分之五的违约金。"),
         ("四、", "不可抗力", "因不可抗力不能履行合同的，根据不可抗力的影响，部分或者全部免除责任。")]
 
@@ -93,7 +96,7 @@ def test_start_and_end_bound_number_heading_and_text_in_the_source(text: str, la
         assert source.lstrip("#").startswith(solid(clause.number or clause.heading))
         assert source.endswith(solid(clause.text)[-20:])
         assert all(solid(line) in source for line in clause.text.split("\n"))
-    assert all(one.end <= two.start for one, two in zip(clauses, clauses[1:], strict=False))
+    assert all(one.end <= two.start for one, two in pairwise(clauses))
 
 
 def test_a_section_within_a_section_knows_the_heading_above_it() -> None:

@@ -166,13 +166,12 @@ def _names_type(line: str) -> bool:
 
 
 def _headed_zh(one: str, number: str) -> tuple[str, str]:
-    if one.endswith(("：", ":")) and LEADS_ON_ZH.search(one):
-        return "", one
     framed = re.match(r"[【\[（(](?P<heading>[^】\])）]{2,20})[】\])）][\s:：]*", one)
     if framed and number:
         return framed["heading"], one[framed.end():]
     if len(one) <= 22 and not re.search(r"[，。；：、,;:]", one.rstrip("：:")) and (number or len(one) <= 12):
-        return one.rstrip("：: "), ""
+        leads_on = one.endswith(("：", ":")) and LEADS_ON_ZH.search(one)
+        return ("", one) if leads_on else (one.rstrip("：: "), "")
     run_in = re.match(r"(?P<heading>[^，。；：:、\s]{2,14})(?:[：:]|\s+)(?=\S)", one)
     if run_in and number and not LEADS_ON_ZH.search(run_in["heading"]) and not re.search(r"[《》（）()]", run_in["heading"]):
         return run_in["heading"], one[run_in.end():]

@@ -69,7 +69,7 @@ def _lines(name: str) -> list[str]:
 @cache
 def _lexicon_pattern(language: Language) -> re.Pattern[str]:
     terms = "|".join(re.escape(term) for term in lexicon(language))
-    return re.compile(rf"(?<![\w-])(?:{terms})(?![\w-])" if language == "en" else terms, re.IGNORECASE)
+    return re.compile(rf"(?<![\w-])(?:{terms})(?![\w-])" if language == "en" else rf"(?<!承)(?:{terms})", re.IGNORECASE)
 
 
 def _says_same(keyword: str, other: str, language: Language) -> bool:
