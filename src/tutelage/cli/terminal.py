@@ -31,6 +31,16 @@ def fact_text(value: Fact) -> str:
     return f"{value:.3f}" if isinstance(value, float) else value
 
 
+class Shown:
+    """A fact as a blank of a text shows it: by the blank's own format if it has one, else as people write it."""
+
+    def __init__(self, value: Fact) -> None:
+        self._value = value
+
+    def __format__(self, form: str) -> str:
+        return format(self._value, form) if form else fact_text(self._value)
+
+
 class Terminal:
     """Tells events of a run in one language. Use it as a context manager so that the bar is put away."""
 
@@ -104,7 +114,7 @@ class Terminal:
     def _tell(self, event: Event) -> None:
         if event.kind in ("finished", "failed"):
             self._remove()
-        facts = {name: fact_text(value) for name, value in event.facts.items()}
+        facts: dict[str, object] = {name: Shown(value) for name, value in event.facts.items()}
         if event.key == "run.made":
             counts = ", ".join(f"{name} {fact_text(value)}" for name, value in event.facts.items() if name not in HIDDEN_COUNTS)
             facts = {**facts, "counts": counts, "time": clock(float(event.facts["seconds"] or 0))}
