@@ -24,13 +24,13 @@ def same_threads():
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory) -> Path:
-    return make_tiny_model(tmp_path_factory.mktemp("tiny") / "base")
+def base(tmp_path_factory) -> Path:
+    return make_tiny_model(tmp_path_factory.mktemp("base") / "tiny")
 
 
 @pytest.fixture(scope="session")
-def vocabulary(tiny) -> Vocabulary:
-    return Vocabulary(tiny)
+def vocabulary(base) -> Vocabulary:
+    return Vocabulary(base)
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +39,7 @@ def rows(vocabulary) -> Sequence[TrainingRow]:
 
 
 @pytest.fixture(scope="session")
-def trained(tiny, tmp_path_factory) -> Artifact:
+def calm(base, tmp_path_factory) -> Artifact:
     """An undisturbed training with the small settings."""
-    work = tmp_path_factory.mktemp("undisturbed")
-    return run_training(work, tiny, make_dataset(work, small_examples()))
+    work = tmp_path_factory.mktemp("calm")
+    return run_training(work, base, make_dataset(work, small_examples()))

@@ -1,5 +1,7 @@
 """The packed path, the padded path and plain PEFT with cross-entropy give one loss and one gradient."""
 
+from typing import get_args
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -15,13 +17,14 @@ from tutelage.training.methods.lora import linear_names
 from tutelage.training.packed_llama import PackedLlama
 from tutelage.training.settings import TrainingSettings
 
-TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
+# transformers makes rotations and norms in fp32 whatever the weights are: about 1e-7 of a value, hence not closer in fp64
+TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-5}
 
 
-def adapted(tiny, dtype, **changed):
+def adapted(base, dtype, **changed):
     """The tiny model with an adapter whose weights are all random: B = 0 would hide mistakes in the gradient of A."""
     torch.manual_seed(5)
-    model = METHODS["lora"](load_causal(tiny).to(dtype), TrainingSettings(rank=4, **changed))
+    model = METHODS["lora"](load_causal(base).to(dtype), TrainingSettings(rank=4, **changed))
     for weight in trainable(model).values():
         torch.nn.init.normal_(weight, std=0.1)
     return model
@@ -61,8 +64,8 @@ def plain_peft(model, rows):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("kind", [PackedLlama, PaddedBody])
 @pytest.mark.parametrize("tokens", [1, 300, 10_000])
-def test_loss_and_gradients_equal_plain_peft_whatever_the_micro_batch(tiny, rows, dtype, kind, tokens):
-    model = adapted(tiny, dtype)
+def test_loss_and_gradients_equal_plain_peft_whatever_the_micro_batch(base, rows, dtype, kind, tokens):
+    model = adapted(base, dtype)
     expected_loss = plain_peft(model, rows[:8])
     expected = gradients(model)
     loss = learn(kind(model), head_weight(model), rows[:8], tokens)
@@ -70,11 +73,11 @@ def test_loss_and_gradients_equal_plain_peft_whatever_the_micro_batch(tiny, rows
     assert len(found) == 2 * 7 * 2  # A and B of seven linear layers in two blocks
     assert loss == pytest.approx(expected_loss, rel=TOLERANCE[dtype])
     for name, gradient in expected.items():
-        assert (found[name] - gradient).abs().max() <= TOLERANCE[dtype] * gradient.abs().max(), name
+        assert (found[name] - gradient).norm() <= TOLERANCE[dtype] * gradient.norm(), name
 
 
-def test_the_packed_path_takes_over_changed_weights_at_refresh(tiny, rows):
-    model = adapted(tiny, torch.float64)
+def test_the_packed_path_takes_over_changed_weights_at_refresh(base, rows):
+    model = adapted(base, torch.float64)
     body, weight = PackedLlama(model), head_weight(model)
     before = learn(body, weight, rows[:4], 1000)
     model.zero_grad()
@@ -84,50 +87,64 @@ def test_the_packed_path_takes_over_changed_weights_at_refresh(tiny, rows):
     after = learn(body, weight, rows[:4], 1000)
     model.zero_grad()
     assert abs(after - before) > 1e-3
-    assert after == pytest.approx(plain_peft(model, rows[:4]), rel=1e-9)
+    assert after == pytest.approx(plain_peft(model, rows[:4]), rel=1e-6)
 
 
-def test_an_adapter_switched_off_gives_the_base_bit_for_bit(tiny, rows):
+def test_packed_rows_in_one_go_equal_rows_one_by_one_in_fp64(base, rows):
+    model = adapted(base, torch.float64)
+    body, weight = PackedLlama(model), head_weight(model)
+    whole = learn(body, weight, rows[:8], 10_000)
+    expected = gradients(model)
+    assert learn(body, weight, rows[:8], 1) == pytest.approx(whole, rel=1e-9)
+    for name, gradient in gradients(model).items():
+        assert (expected[name] - gradient).norm() <= 1e-9 * gradient.norm(), name
+
+
+def test_methods_are_the_choices_of_the_settings():
+    assert set(METHODS) == set(get_args(TrainingSettings.model_fields["method"].annotation))
+
+
+def test_an_adapter_switched_off_gives_the_base_bit_for_bit(base, rows):
     ids = torch.tensor([rows[0].ids])
-    base = load_causal(tiny)(input_ids=ids).logits
-    model = adapted(tiny, torch.float32)
+    alone = load_causal(base)(input_ids=ids).logits
+    model = adapted(base, torch.float32)
     assert choose_body(model).name == "packed"  # its stacking of the weights must leave them as they are
-    assert not torch.equal(model(input_ids=ids).logits, base)
+    assert not torch.equal(model(input_ids=ids).logits, alone)
     with model.disable_adapter():
-        assert torch.equal(model(input_ids=ids).logits, base)
+        assert torch.equal(model(input_ids=ids).logits, alone)
 
 
-def test_only_the_adapter_is_trainable(tiny):
-    model = adapted(tiny, torch.float32)
+def test_only_the_adapter_is_trainable(base):
+    model = adapted(base, torch.float32)
     assert all("lora_" in name for name in trainable(model))
     assert not head_weight(model).requires_grad
 
 
-def test_a_dropout_takes_the_padded_path(tiny):
-    assert choose_body(adapted(tiny, torch.float32, dropout=0.1)).name == "padded"
+def test_a_dropout_takes_the_padded_path(base):
+    assert choose_body(adapted(base, torch.float32, dropout=0.1)).name == "padded"
 
 
-def test_linear_layers_are_found_in_other_architectures_and_the_output_layer_is_left_out(tiny):
+def test_linear_layers_are_found_in_other_architectures_and_the_output_layer_is_left_out(base):
     from transformers import AutoModelForCausalLM, GPT2Config, GPTNeoXConfig
 
     small = {"n_embd": 8, "n_layer": 1, "n_head": 2, "vocab_size": 20}
     gpt2 = AutoModelForCausalLM.from_config(GPT2Config(**small))
     neox = AutoModelForCausalLM.from_config(GPTNeoXConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8,
                                                           vocab_size=20))
-    assert linear_names(load_causal(tiny)) == ["down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"]
+    assert linear_names(load_causal(base)) == ["down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"]
     assert linear_names(gpt2) == ["c_attn", "c_fc", "c_proj"]
     assert linear_names(neox) == ["dense", "dense_4h_to_h", "dense_h_to_4h", "query_key_value"]
 
 
-def test_a_model_without_linear_layers_is_refused(tiny):
-    model = load_causal(tiny)
+def test_a_model_without_linear_layers_is_refused(base):
+    model = load_causal(base)
     model.model.layers = torch.nn.ModuleList()
     with pytest.raises(InputError, match="the architecture 'llama' has no linear layer to tune"):
         linear_names(model)
 
 
-def test_a_capped_output_layer_is_refused(tiny):
-    model = adapted(tiny, torch.float32)
+def test_a_capped_output_layer_is_refused(base):
+    model = adapted(base, torch.float32)
     model.get_base_model().config.final_logit_softcapping = 30.0
     with pytest.raises(InputError, match="the output layer of 'llama' models has a bias or a cap"):
         head_weight(model)

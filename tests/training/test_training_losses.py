@@ -20,8 +20,8 @@ def test_loss_and_gradient_equal_cross_entropy(dtype, tolerance, chunk):
     again = hidden.detach().clone().requires_grad_()
     expected = F.cross_entropy(again @ weight.T, targets)
     expected.backward()
-    loss = head_loss(hidden, weight, targets, chunk=chunk) / 150
-    assert abs(float(loss) - float(expected)) < tolerance * float(expected)
+    loss = head_loss(hidden, weight, targets, chunk=chunk).detach() / 150
+    assert abs(float(loss) - expected.item()) < tolerance * expected.item()
     assert (hidden.grad - again.grad).abs().max() < tolerance * again.grad.abs().max()
 
 
@@ -55,3 +55,12 @@ def test_without_a_gradient_wanted_the_loss_is_the_same():
     with torch.no_grad():
         plain = head_loss(hidden, weight, targets)
     assert float(plain) == float(head_loss(hidden.requires_grad_(), weight, targets).detach())
+
+
+def test_a_repeated_target_counts_each_time():
+    hidden, weight = torch.eye(2, dtype=torch.float64), torch.eye(2, dtype=torch.float64)
+    hidden.requires_grad_()
+    head_loss(hidden, weight, torch.tensor([0, 0])).backward()
+    # softmax of (1, 0) is (e, 1) / (e + 1): the gradient of row 0 is (p - 1, 1 - p), of row 1 (-p, p) with p = e / (e + 1)
+    p = 2.718281828459045 / 3.718281828459045
+    assert torch.allclose(hidden.grad, torch.tensor([[p - 1, 1 - p], [-p, p]], dtype=torch.float64))
