@@ -19,7 +19,7 @@ from fastapi import FastAPI
 
 from tutelage.core.chat import CHATML
 from tutelage.core.engine import CannotDo
-from tutelage.core.errors import InputError
+from tutelage.core.errors import InputError, TutelageError
 from tutelage.core.events import Events
 from tutelage.core.files import write_whole
 from tutelage.core.records import Answer, Deployment, GateDecision, Sampling, TokenScore
@@ -51,6 +51,7 @@ class CharacterEngine:
         self.samplings: list[Sampling] = []
         self.prompts: list[tuple[int, ...]] = []
         self.is_closed = False
+        self.failure: TutelageError | None = None
 
     def tokenize(self, text: str) -> list[int]:
         return [ord(letter) for letter in text]
@@ -67,6 +68,8 @@ class CharacterEngine:
         return [last for prompt in prompts for last in self.stream(prompt, sampling, end_ids=end_ids) if isinstance(last, Answer)]
 
     def stream(self, prompt_ids: Sequence[int], sampling: Sampling, *, end_ids: Sequence[int]) -> Iterator[str | Answer]:
+        if self.failure:
+            raise self.failure
         self.begun += 1
         self.samplings.append(sampling)
         self.prompts.append(tuple(prompt_ids))

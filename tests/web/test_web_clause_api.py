@@ -7,6 +7,8 @@ import json
 import pytest
 from web_site import DRAFT, TUNED
 
+from tutelage.core.errors import ContextTooLong, ServiceUnavailable, TutelageError
+
 ASK = {"type": "limitation_of_liability", "keywords": ["liability cap"], "language": "en"}
 
 
@@ -83,16 +85,21 @@ def test_a_body_that_is_no_json_is_a_400(site, visit):
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, None)
 
 
-def test_an_engine_that_fails_in_the_middle_ends_the_stream_with_an_error(site, visit, base):
-    base.context_length = 1
-    base.tokenize = lambda text: refuse()  # a base whose vocabulary is broken
+def test_a_model_that_cannot_draft_ends_the_stream_with_an_error(site, visit, base):
+    base.failure = ContextTooLong("the prompt has 700 tokens; the context holds 600. Use fewer keywords.")
     text = visit(site, "drafter").post("/api/clauses/stream", json=ASK).text
-    last = text.strip().split("\n\n")[-1].split("\n")
-    assert last[0] == "event: error"
-    assert json.loads(last[1].removeprefix("data: ")) == {"message": "the vocabulary is broken."}
+    name, data = text.strip().split("\n\n")[-1].split("\n")
+    assert name == "event: error"
+    assert json.loads(data.removeprefix("data: ")) == {"code": None, "message": str(base.failure)}
 
 
-def refuse():
-    from tutelage.core.errors import InputError
-
-    raise InputError("the vocabulary is broken.")
+@pytest.mark.parametrize("failure, status", [(ContextTooLong("too long."), 400), (ServiceUnavailable("switched away."), 503),
+                                             (TutelageError("broken."), 500)])
+def test_a_failure_has_the_status_of_whose_fault_it_is(tuned_site, tuned, visit, failure, status):
+    tuned.failure = failure
+    client = with_key(visit(tuned_site), tuned_site)
+    chat = {"model": TUNED, "messages": [{"role": "user", "content": "x"}]}
+    for path, body in (("/api/clauses", ASK), ("/v1/chat/completions", chat), ("/v1/chat/completions", {**chat, "stream": True})):
+        answer = client.post(path, json=body)
+        assert (answer.status_code, answer.json()["error"]["message"]) == (status, str(failure))
+        assert ("retry-after" in answer.headers) == (status == 503)

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from tutelage.core.errors import TutelageError
+from tutelage.core.errors import InputError, ServiceUnavailable, TutelageError
 from tutelage.core.language import text
 from tutelage.desk.errors import DeskError, NotFound
 from tutelage.web.auth import Guard, Sessions, error_response, is_api
@@ -30,6 +30,9 @@ from tutelage.web.streaming import Turns
 from tutelage.web.training_pages import training_routes
 
 CLIENT_LEFT = 499
+# Which failure is whose fault: our own in all other cases.
+FAILURES: tuple[tuple[type[TutelageError], int, str], ...] = ((ServiceUnavailable, 503, "server_error"),
+                                                             (InputError, 400, "invalid_request_error"))
 HTTP_TEXTS = {400: "web.error.altered", 404: "web.error.not_found"}
 
 
@@ -77,8 +80,9 @@ def _add_error_answers(app: FastAPI, pages: Pages) -> None:
 
     def failed(request: Request, error: Exception) -> Response:
         assert isinstance(error, TutelageError)
-        return error_response(500, str(error), kind="server_error") if is_api(request.url.path) \
-            else pages.page(request, "error.html", {"message": str(error)}, 500)
+        status, kind = next((row[1:] for row in FAILURES if isinstance(error, row[0])), (500, "server_error"))
+        return error_response(status, str(error), kind=kind, headers={"retry-after": "2"} if status == 503 else None) \
+            if is_api(request.url.path) else pages.page(request, "error.html", {"message": str(error)}, status)
 
     def client_left(request: Request, error: Exception) -> Response:
         return Response(status_code=CLIENT_LEFT)

@@ -25,6 +25,7 @@ from tutelage.web.site import Site
 from tutelage.web.streaming import Crowded, EventStream, Turns, answering, unless_gone, whole
 
 BUSY_SECONDS = "2"
+CROWDED = "too_many_requests"
 
 
 class ClauseAsk(Shape):
@@ -112,12 +113,14 @@ async def _events(clauses: Clauses, turns: Turns, asked: ClauseRequest, served: 
                     yield _event("end", {"draft": draft})
                 else:
                     yield _event("piece", {"text": piece})
-    except (Crowded, TutelageError) as error:
-        yield _event("error", {"message": str(error)})
+    except Crowded as error:
+        yield _event("error", {"code": CROWDED, "message": str(error)})
+    except TutelageError as error:
+        yield _event("error", {"code": None, "message": str(error)})
 
 
 def _crowded(error: Crowded) -> JSONResponse:
-    return error_response(429, str(error), kind="rate_limit_error", code="too_many_requests", headers={"retry-after": BUSY_SECONDS})
+    return error_response(429, str(error), kind="rate_limit_error", code=CROWDED, headers={"retry-after": BUSY_SECONDS})
 
 
 def _event(name: str, data: Json) -> str:

@@ -57,7 +57,7 @@ class Draft {
 
   hear({ name, data }) {
     if (name === "piece") this.text.append(data.text);
-    if (name === "error") this.finish(`${this.say.failed} ${data.message}`);
+    if (name === "error") this.finish(data.code === "too_many_requests" ? this.say.crowded : `${this.say.failed} ${data.message}`);
     if (name === "end") this.end(data.draft);
   }
 
