@@ -20,7 +20,8 @@ def test_plain_lines_tell_plan_start_result_and_failure(capsys):
     with Terminal("en") as terminal:
         terminal(Event(at=0, stage="training", kind="plan", facts={"id": "abc", "is_made": False, "rough_seconds": 420.0}))
         terminal(Event(at=0, stage="training", kind="started", facts={"rough_seconds": 420.0}))
-        terminal(Event(at=0, stage="training", kind="finished", key="run.made", facts={"id": "abc", "is_new": True, "seconds": 61.0, "kept": 1200}))
+        made = {"id": "abc", "is_new": True, "seconds": 61.0, "kept": 1200}
+        terminal(Event(at=0, stage="training", kind="finished", key="run.made", facts=made))
         terminal(Event(at=0, stage="run", kind="failed", key="run.failed", facts={"exit_code": 4, "error": "no answer"}))
     told = capsys.readouterr()
     assert told.out == ""

@@ -34,5 +34,5 @@ def test_every_clause_type_has_a_prompt_in_both_languages() -> None:
 
 
 def test_an_unknown_type_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match="no clause type 'confidentialty'. Choose one of: acceptance, .*confidentiality"):
+    with pytest.raises(InputError, match=r"no clause type 'confidentialty'. Choose one of: acceptance, .*confidentiality"):
         clause_messages("confidentialty", [], "en")

@@ -1,0 +1,157 @@
+"""The stage end to end on six small contracts: rows, parts, fates, reviews, messages."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from dataset_contracts import CONTRACTS, SMALL, Made, approved, document, put_review
+
+from tutelage.core.errors import InputError
+from tutelage.core.language import text as message
+from tutelage.dataset import make
+from tutelage.prompts.clause import clause_messages
+from tutelage.text.similarity import jaccard, shingles
+
+Run = Callable[..., Made]
+GLAZIER = ("The glazier shall not disclose the drawings of the chapel to anybody for seven years, not even in a sketch of "
+           "one window.")
+
+
+def test_six_small_contracts_become_eighteen_rows_at_most_in_three_parts(run: Run) -> None:
+    made = run()
+    assert len(made.part("held_out")) == 3
+    assert len(made.part("validation")) == 3
+    assert len(made.part("train")) >= 3
+    assert made.artifact.manifest.counts["clauses"] == 18
+    assert {row.document_id for row in made.part("train")} & {row.document_id for row in made.part("held_out")} == set()
+    assert {row.document_id for row in made.part("train")} & {row.document_id for row in made.part("validation")} == set()
+
+
+def test_a_row_is_the_prompt_of_a_draft_and_the_clause_as_the_reply(run: Run) -> None:
+    for row in run().rows:
+        assert row.prompt == clause_messages(row.clause_type, row.keywords, row.language)
+        assert row.messages[-1].role == "assistant"
+        contract = CONTRACTS[row.source.lower() + ".md"]
+        assert row.heading
+        assert contract[row.start:row.end].endswith(row.text)
+        assert row.keywords
+        assert all(keyword.lower() in row.text.lower() for keyword in row.keywords)
+
+
+def test_every_document_and_every_clause_has_one_fate(run: Run) -> None:
+    made = run()
+    split = [fate for fate in made.fates if fate.what == "split"]
+    assert len(split) == 6
+    clauses = [row for fate in split for row in fate.became]
+    kept = {fate.row: fate.reason for fate in made.fates if fate.what == "kept"}
+    assert kept == {row.id: row.part for row in made.rows}
+    assert sorted(clauses) == sorted([*kept, *made.dropped()])
+
+
+def test_the_same_input_gives_the_same_bytes(run: Run) -> None:
+    first, second = (run(name=name).artifact.file("examples.jsonl").read_bytes() for name in ("first", "second"))
+    assert first == second
+
+
+def test_a_document_without_a_clause_is_dropped_with_the_reason(run: Run) -> None:
+    empty = document("blank.md", "-----\n\n=====\n")
+    made = run([*(document(name, text) for name, text in CONTRACTS.items()), empty])
+    assert made.dropped()[empty.id].reason == "no clause found"
+
+
+def test_clauses_that_cannot_be_learned_are_dropped_with_the_reason(run: Run) -> None:
+    poor = document("poor.md", "1. Waiver. A delay is no waiver.\n\n"
+                    "2. The Boat. It has two masts, a cabin for six, a stove, a chart table and a red ensign at the stern of it.\n\n"
+                    "3. Notices. Notices must be in writing and reach the harbour office at the address above by courier or\n")
+    made = run([*(document(name, text) for name, text in CONTRACTS.items()), poor])
+    became = next(fate.became for fate in made.fates if fate.row == poor.id)
+    assert [made.dropped()[row].reason for row in became] == ["too short", "untyped", "fragment"]
+
+
+def test_an_approved_row_is_trained_on_as_what_two_people_agreed(run: Run, work: Path) -> None:
+    row = approved(GLAZIER)
+    put_review(work, "abc", [row])
+    made = run()
+    example = next(example for example in made.part("train") if example.id == row.id)
+    assert (example.origin, example.text, example.keywords, example.document_id) == ("review", row.text, row.keywords, "")
+    assert made.artifact.manifest.counts["reviews"] == 1
+
+
+def test_a_chinese_approved_row_is_trained_on(run: Run, work: Path) -> None:
+    row = approved("乙方对图纸负有保密义务，保密期限为七年。", language="zh")
+    put_review(work, "abc", [row])
+    example = next(example for example in run().part("train") if example.id == row.id)
+    assert example.language == "zh"
+    assert example.prompt == clause_messages("confidentiality", row.keywords, "zh")
+
+
+def test_an_approved_row_that_resembles_a_held_out_row_is_dropped_as_a_leak(run: Run, work: Path) -> None:
+    held_out = run().part("held_out")[0]
+    row = approved(held_out.text.replace("must", "shall") + " This stays so.", clause_type=held_out.clause_type)
+    put_review(work, "abc", [row])
+    made = run(name="second")
+    fate = made.dropped()[row.id]
+    assert (fate.reason, fate.cause, fate.detail) == ("leak", held_out.id, f"leak:{held_out.id}")
+
+
+def test_an_approval_moves_no_held_out_row(run: Run, work: Path) -> None:
+    before = {row.id for row in run().part("held_out")}
+    put_review(work, "abc", [approved(GLAZIER)])
+    assert {row.id for row in run(name="second").part("held_out")} == before
+
+
+def test_versions_of_one_approved_clause_are_one_family_in_training(run: Run, work: Path) -> None:
+    first, second = approved(GLAZIER), approved(GLAZIER + " Photographs are included.", day=2)
+    assert jaccard(shingles(first.text, "en"), shingles(second.text, "en")) > 0.5
+    put_review(work, "abc", [first, second])
+    found = {row.id: row for row in run().part("train")}
+    assert found[first.id].family == found[second.id].family
+
+
+def test_the_same_approved_row_in_two_exports_comes_in_once(run: Run, work: Path) -> None:
+    row = approved(GLAZIER)
+    put_review(work, "abc", [row])
+    put_review(work, "def", [row])
+    assert [example.id for example in run().rows].count(row.id) == 1
+
+
+def test_the_fingerprint_changes_with_each_approval_and_ignores_unfinished_exports(work: Path) -> None:
+    assert make.fingerprint(SMALL, work) == {}
+    put_review(work, "abc", [approved("One.")])
+    first = make.fingerprint(SMALL, work)
+    assert list(first) == ["reviews/abc/rows.jsonl"]
+    put_review(work, ".half", [approved("Two.")])
+    assert make.fingerprint(SMALL, work) == first
+    put_review(work, "def", [approved("Three.")])
+    assert sorted(make.fingerprint(SMALL, work)) == ["reviews/abc/rows.jsonl", "reviews/def/rows.jsonl"]
+
+
+def test_the_report_counts_what_the_rows_are(run: Run) -> None:
+    made = run()
+    report = json.loads(made.artifact.file("report.json").read_text("utf-8"))
+    assert report["rows"] == {part: len(made.part(part)) for part in ("train", "validation", "held_out")}
+    assert sum(sum(parts.values()) for parts in report["types"].values()) == len(made.rows)
+    assert report["languages"] == {"en": len(made.rows)}
+    assert report["greatest_similarity"] == {"train - validation": "below 0.1", "train - held_out": "below 0.1",
+                                             "validation - held_out": "below 0.1"}
+    assert sum(report["lengths_in_characters"]["train"].values()) == len(made.part("train"))
+    assert report["dropped"] == {fate.reason: sum(other.reason == fate.reason for other in made.dropped().values())
+                                 for fate in made.dropped().values()}
+
+
+def test_types_with_few_rows_are_named_in_a_warning_in_both_languages(run: Run) -> None:
+    made = run()
+    warning = next(event for event in made.events if event.kind == "warning")
+    assert warning.facts["count"] == len({row.clause_type for row in made.rows})
+    assert "fewer than 5 training rows" in message(warning.key, "en", **warning.facts)
+    assert "不足 5 行" in message(warning.key, "zh", **warning.facts)
+    summary = next(event for event in made.events if event.kind == "note")
+    assert "6 documents cut into 18 clauses" in message(summary.key, "en", **summary.facts)
+
+
+def test_too_few_clauses_for_the_asked_split_are_refused_with_the_numbers(run: Run) -> None:
+    with pytest.raises(InputError) as caught:
+        run(settings=SMALL.model_copy(update={"held_out": 150}))
+    assert "18 typed clauses of 6 documents" in str(caught.value)
+    assert "held_out" in str(caught.value)
