@@ -1,5 +1,7 @@
 """The prompt of a clause draft."""
 
+import re
+
 import pytest
 
 from tutelage.core.errors import InputError
@@ -36,3 +38,13 @@ def test_every_clause_type_has_a_prompt_in_both_languages() -> None:
 def test_an_unknown_type_is_refused_with_the_known_ones() -> None:
     with pytest.raises(InputError, match=r"no clause type 'confidentialty'. Choose one of: acceptance, .*confidentiality"):
         clause_messages("confidentialty", [], "en")
+
+
+def test_a_prompt_with_six_usual_keywords_stays_under_sixty_tokens() -> None:
+    # Bound without a tokenizer: an English word or mark is about 1.3 tokens, a Chinese character about one.
+    english = clause_messages("limitation_of_liability", ["consequential damages", "twelve months", "lost profits", "Supplier",
+                                                          "gross negligence", "USD 5,000"], "en")
+    words = sum(len(re.findall(r"\w+|[^\w\s]", turn.content)) for turn in english)
+    assert words * 1.3 < 60
+    chinese = clause_messages("limitation_of_liability", ["间接损失", "十二个月", "利润损失", "供应商", "重大过失", "五千元"], "zh")
+    assert sum(len(turn.content) for turn in chinese) < 60

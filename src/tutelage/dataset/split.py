@@ -125,7 +125,7 @@ def _pools(candidates: Sequence[Candidate], twins: _Twins, settings: DatasetSett
         from_top = {document: 1 - at for document, at in place.items()}
         low = _share(HELD_OUT_SHARES, settings.held_out, rows, twins, place)
         high = _share(VALIDATION_SHARES, settings.validation, rows, twins, from_top)
-        if low and high and low + high < 1:
+        if low and high and any(low < at < 1 - high for at in place.values()):
             break
     low, high = low or HELD_OUT_SHARES[-1], high or VALIDATION_SHARES[-1]
     pools: dict[Part, list[Candidate]] = {"held_out": [], "validation": [], "train": []}

@@ -40,6 +40,7 @@ CLOSED = re.compile(r"[.;:,!?)\"”]\s*$|\b(and|or)\s*$|[。；：！？”]\s*$
 NOT_IN_HEADING = re.compile(
     r"\b(is|are|was|shall|will|may|must|has|have|does|hereby|provided|permitted|includes|contains|applies|means|refers|agrees?"
     r"|Inc|Ltd|Corp|Co|LLC|http\S*|www\S*|e\.g|i\.e|vs?)\b\.?|[@{}<>|]", re.IGNORECASE)
+EMPHASIS = re.compile(r"\*\*|(?<!_)__(?!_)")  # a longer run of underscores is a blank to fill in
 LEADS_ON_ZH = re.compile(r"如下|下列|以下|应当|不得|可以|包括|主要有|有权")
 SMALL_WORDS = frozenset(["a", "an", "and", "as", "at", "by", "for", "from", "in", "into", "no", "nor", "not", "of", "on", "or", "per",
                          "the", "to", "under", "with"])
@@ -133,7 +134,7 @@ def _block(text: str, start: int, end: int, language: Language) -> Block:
         forced = raw.lstrip().startswith("#")
         if number in {"-", "*", "•", "·", "+", "o", "–"}:
             number = "-"
-    one = joined(rest.replace("**", "").replace("__", ""), language)
+    one = joined(EMPHASIS.sub("", rest), language)
     heading, body = _headed(one, forced=forced, level=level, number=number, language=language)
     return Block(number=number, level=level, heading=heading, body=body, start=start, end=end)
 

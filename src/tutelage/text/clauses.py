@@ -188,7 +188,7 @@ def _topics(unit: _Unit, text: str, language: Language) -> Iterator[_Unit]:
 
 def _offset(text: str, block: Block, position: int) -> int:
     """Where a position of the joined body lies in the text: counted in visible characters from the block's end."""
-    left = len("".join(block.body[position:].split()))
+    left = len(re.sub(r"[\s*_]", "", block.body[position:]))
     offset = block.end
     while left:
         offset -= 1

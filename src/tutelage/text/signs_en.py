@@ -262,8 +262,8 @@ SIGNS: dict[str, tuple[str, str, str]] = {
     ),
     "severability": (
         r"severab|\binvalidity\b|partial invalidity|unenforceab|\bseverance\b",
-        r"invalid|unenforce|illegal|sever|void",
-        r"(provision|part|portion|term|clause|section|paragraph)s?\b.{0,160}(invalid|unenforceable|illegal|void).{0,160}"
+        r"invalid|unenforce|illegal|sever|void|contrary to",
+        r"(provision|part|portion|term|clause|section|paragraph)s?\b.{0,160}(invalid|unenforceable|illegal|void|contrary to (\w+ )?law)"
         r"|severab(le|ility)",
     ),
     "source_code": (
