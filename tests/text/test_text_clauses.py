@@ -155,6 +155,15 @@ def test_a_sentence_that_stands_alone_begins_a_clause_without_a_heading() -> Non
         "license_grant", "disclaimer_of_warranty", "limitation_of_liability"]
 
 
+def test_a_paragraph_without_a_heading_is_cut_only_where_a_sentence_stands_alone() -> None:
+    one = "Permission is granted to copy this text for teaching in every school of the land."
+    two = "THE TEXT IS PROVIDED \"AS IS\" AND WITHOUT WARRANTY OF ANY KIND FROM ANY OF ITS AUTHORS."
+    three = "This licence is governed by the laws of Riverton and of no other place on earth."
+    text = f"{one} {two}\n"
+    assert [(clause.text, text[clause.start:clause.end]) for clause in cut_clauses(text, "en")] == [(one, one), (two, two)]
+    assert [clause.text for clause in cut_clauses(f"{one} {three}\n", "en")] == [f"{one} {three}"]
+
+
 def test_under_a_heading_above_the_type_that_both_name_goes_first() -> None:
     text = "This agreement is governed by the laws of Riverton, whose courts have exclusive jurisdiction."
     piece = Clause(number="", heading="", text=text, start=0, end=len(text), above="Jurisdiction")
