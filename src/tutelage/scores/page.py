@@ -191,6 +191,7 @@ class _Page:
         """What these numbers do not say."""
         report = self.report
         lines = [self.say("limit.meaning"), self.say("limit.people"), self.say("limit.memory"), self.say("limit.other_documents"),
+                 self.say("limit.pretraining"),
                  self.say("limit.languages", en=report.languages.get("en", 0), zh=report.languages.get("zh", 0)),
                  self.say("limit.decoding", drafted=report.drafted_rows, **report.settings),
                  self.say("limit.clusters", documents=report.documents)]

@@ -40,9 +40,13 @@ def choose_examples(rows: Mapping[str, Sequence[RowMeasure]], examples: Mapping[
 
 def choose_worst(rows: Mapping[str, Sequence[RowMeasure]], examples: Mapping[str, Example], *, candidate: str,
                  base: str) -> tuple[Shown, ...]:
-    """The five rows on which `candidate` lost most, or gained least, against `base` in bits per byte."""
+    """The five rows on which `candidate` lost most, or gained least, against `base` in bits per byte.
+
+    Only drafted rows, if there are any: a reader wants to see what was written.
+    """
     before = {row.row: row.bits_per_byte for row in rows[base]}
-    order = sorted(rows[candidate], key=lambda row: (before[row.row] - row.bits_per_byte, row.row))
+    drafted = [row for row in rows[candidate] if row.draft is not None]
+    order = sorted(drafted or rows[candidate], key=lambda row: (before[row.row] - row.bits_per_byte, row.row))
     return tuple(_show(row.row, rows, examples) for row in order[:WORST])
 
 
