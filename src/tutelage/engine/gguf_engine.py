@@ -214,7 +214,10 @@ def _start(path: Path, *, context_length: int, parallel: int, threads: int) -> A
     parameters.verbosity = -1
     parameters.hostnames, parameters.api_keys = ["127.0.0.1"], [secrets.token_hex(32)]
     try:
-        return xllamacpp.Server(parameters)
+        server = xllamacpp.Server(parameters)
+        # A server that is dropped before its loop runs waits for that loop for ever: one token proves that it runs.
+        server.handle_completions({"prompt": [0], "n_predict": 1, "cache_prompt": False, "stream": False})
+        return server
     except RuntimeError as error:
         raise InputError(f"{path}: llama.cpp cannot serve this model ({error}). Free memory, or make the file again.") from None
 
