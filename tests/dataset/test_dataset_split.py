@@ -28,7 +28,8 @@ def candidate(name: str, *, clause_type: str = "notices", text: str = "", place:
 
 def collection(documents: int, *, first: int = 0) -> list[Candidate]:
     """Four clauses of four types a document, no two alike."""
-    return [candidate(f"{number}-{key}", clause_type=key, place=f"d{number}") for number in range(first, first + documents) for key in TYPES]
+    return [candidate(f"{number}-{key}", clause_type=key, place=f"d{number}")
+            for number in range(first, first + documents) for key in TYPES]
 
 
 def example(name: str, text: str, part: str) -> Example:
