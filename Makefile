@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TUTELAGE := $(BIN)/tutelage
 
-.PHONY: demo test test-all check soak setup bench gpu-check docs pictures package clean
+.PHONY: demo test test-all check soak setup bench docs pictures package clean
 
 demo: $(VENV)/.ready
 ifeq ($(SERVE),0)
@@ -67,9 +67,6 @@ pictures: setup
 
 bench: setup
 	$(BIN)/python benchmarks/$(NAME).py
-
-gpu-check: setup
-	$(BIN)/python benchmarks/gpu.py
 
 package: setup
 	$(BIN)/python -m build -o dist
