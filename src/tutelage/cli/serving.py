@@ -24,7 +24,7 @@ from tutelage.endpoint.serving import Door, Served
 from tutelage.engine.gguf_engine import GgufEngine
 from tutelage.pipeline.checks import check
 from tutelage.pipeline.recipe import load_recipe
-from tutelage.pipeline.runs import newest_artifact, newest_events
+from tutelage.pipeline.runs import newest_artifact, newest_events, runs
 from tutelage.pipeline.stages import Site as Place
 from tutelage.reviews.make import export
 from tutelage.web.app import create_app
@@ -84,8 +84,10 @@ def run_serve(recipe: Path, changes: list[str], *, port: int, with_make: bool, d
         code = maker[0].stop() if maker else 0
         door.close()
         desk.close()
-    if code not in (0, 3):
-        sys.exit(code)
+    # The run says itself how it ended; its process may have been stopped while it was only leaving.
+    ended = runs(work, loaded.recipe.name)[:1] if maker else []
+    if code not in (0, 3) and not any(made.exit_code in (0, 3) for _, made in ended):
+        sys.exit(code if code > 0 else 1)
 
 
 def _listen(port: int) -> socket.socket:
