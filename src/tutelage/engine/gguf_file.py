@@ -1,4 +1,4 @@
-"""Reads the head of a GGUF file: its facts (strings and numbers, no arrays), and whether all of its weights are there.
+"""Reads GGUF files: facts, lists, and weights as fp32; and checks that all of the file is there.
 
 Source of the layout: the GGUF specification, version 3, in the documents of ggml.
 """
@@ -6,10 +6,13 @@ Source of the layout: the GGUF specification, version 3, in the documents of ggm
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from tutelage.core.errors import InputError
@@ -21,8 +24,49 @@ ALIGNMENT = 32
 Value = str | int | float | bool
 
 
+@dataclass(frozen=True)
+class Tensor:
+    """Where a weight lies. `shape` is (out, in) as in PyTorch; `offset` counts from where the weights begin."""
+
+    name: str
+    shape: tuple[int, ...]
+    kind: GGMLQuantizationType
+    offset: int
+
+    @property
+    def bytes(self) -> int:
+        """Its size in the file."""
+        weights, size = GGML_QUANT_SIZES[self.kind]
+        return prod(self.shape) // weights * size
+
+
+@dataclass(frozen=True)
+class Head:
+    """The head of a GGUF file: facts, lists, tensors, and where the weights begin."""
+
+    path: Path
+    facts: dict[str, Value]
+    lists: dict[str, list[Value]]
+    tensors: tuple[Tensor, ...]
+    data: int
+
+    def weights(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Each weight by llama.cpp's name, as fp32."""
+        from gguf.quants import dequantize
+
+        for tensor in self.tensors:
+            raw = np.memmap(self.path, np.uint8, "r", self.data + tensor.offset, (tensor.bytes,))
+            rows = raw.reshape(*tensor.shape[:-1], -1)
+            yield tensor.name, dequantize(rows, tensor.kind).astype(np.float32, copy=False).reshape(tensor.shape)
+
+
 def read_metadata(path: Path) -> dict[str, Value]:
     """The facts of a GGUF file. Raises InputError for a file that is absent, of another kind, or cut short."""
+    return read_head(path).facts
+
+
+def read_head(path: Path) -> Head:
+    """The head of a GGUF file. Raises InputError for a file that is absent, of another kind, or cut short."""
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; expected a GGUF model.")
     size = path.stat().st_size
@@ -31,15 +75,18 @@ def read_metadata(path: Path) -> dict[str, Value]:
         if magic != MAGIC:
             raise InputError(f"{path}: is no GGUF file: it begins with {magic!r}, not with {MAGIC!r}. Give a model in GGUF format.")
         try:
-            _version, tensors, pairs = struct.unpack("<IQQ", file.read(20))
-            metadata = _read_pairs(file, pairs)
-            needed = _read_end(file, tensors, int(metadata.get("general.alignment", ALIGNMENT)))
-        except (struct.error, UnicodeDecodeError, KeyError, ValueError) as error:
+            _version, tensor_count, pair_count = struct.unpack("<IQQ", file.read(20))
+            facts, lists = _read_pairs(file, pair_count)
+            tensors = tuple(_read_tensor(file) for _ in range(tensor_count))
+        except (struct.error, KeyError, ValueError, OverflowError, MemoryError) as error:
             raise InputError(f"{path}: its head cannot be read ({error}); the file has {size:,} bytes and may be cut short. "
                              "Copy or make it again.") from None
+        alignment = int(facts.get("general.alignment", ALIGNMENT))
+        data = -(-file.tell() // alignment) * alignment
+    needed = data + max((tensor.offset + tensor.bytes for tensor in tensors), default=0)
     if size < needed:
         raise InputError(f"{path}: is cut short: it has {size:,} bytes; its head announces {needed:,}. Copy or make it again.")
-    return metadata
+    return Head(path=path, facts=facts, lists=lists, tensors=tensors, data=data)
 
 
 def _number(file: BinaryIO, code: str) -> int | float | bool:
@@ -51,36 +98,28 @@ def _string(file: BinaryIO) -> str:
     return file.read(int(_number(file, "Q"))).decode("utf-8")
 
 
-def _read_pairs(file: BinaryIO, count: int) -> dict[str, Value]:
-    metadata: dict[str, Value] = {}
+def _read_pairs(file: BinaryIO, count: int) -> tuple[dict[str, Value], dict[str, list[Value]]]:
+    facts: dict[str, Value] = {}
+    lists: dict[str, list[Value]] = {}
     for _ in range(count):
         key = _string(file)
         kind = int(_number(file, "I"))
         if kind == ARRAY:
-            _skip_array(file)
+            lists[key] = _read_list(file)
         else:
-            metadata[key] = _string(file) if kind == STRING else _number(file, NUMBERS[kind])
-    return metadata
+            facts[key] = _string(file) if kind == STRING else _number(file, NUMBERS[kind])
+    return facts, lists
 
 
-def _skip_array(file: BinaryIO) -> None:
+def _read_list(file: BinaryIO) -> list[Value]:
     kind, length = struct.unpack("<IQ", file.read(12))
     if kind == STRING:
-        for _ in range(length):
-            file.seek(int(_number(file, "Q")), 1)
-    elif kind == ARRAY:
-        for _ in range(length):
-            _skip_array(file)
-    else:
-        file.seek(length * struct.calcsize("<" + NUMBERS[kind]), 1)
+        return [_string(file) for _ in range(length)]
+    return [_number(file, NUMBERS[kind]) for _ in range(length)]
 
 
-def _read_end(file: BinaryIO, tensors: int, alignment: int) -> int:
-    """Bytes that the whole file must have, from the list of its tensors."""
-    end = 0
-    for _ in range(tensors):
-        _string(file)
-        shape = [int(_number(file, "Q")) for _ in range(int(_number(file, "I")))]
-        weights, size = GGML_QUANT_SIZES[GGMLQuantizationType(int(_number(file, "I")))]
-        end = max(end, int(_number(file, "Q")) + prod(shape) // weights * size)
-    return -(-file.tell() // alignment) * alignment + end
+def _read_tensor(file: BinaryIO) -> Tensor:
+    name = _string(file)
+    shape = tuple(int(_number(file, "Q")) for _ in range(int(_number(file, "I"))))
+    kind = GGMLQuantizationType(int(_number(file, "I")))
+    return Tensor(name=name, shape=shape[::-1], kind=kind, offset=int(_number(file, "Q")))

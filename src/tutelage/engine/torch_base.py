@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
 import os
 import shutil
 import warnings
@@ -14,14 +11,14 @@ from typing import Any
 import torch
 import transformers
 from safetensors import SafetensorError
-from tokenizers import Tokenizer
 
 from tutelage.core.errors import InputError
 from tutelage.core.files import ID_LENGTH, write_whole
 from tutelage.engine.bases import Base
-from tutelage.engine.gguf_file import read_metadata
+from tutelage.engine.gguf_file import read_head
+from tutelage.engine.gguf_folder import write_folder
 from tutelage.engine.llama_library import LlamaVocabulary
-from tutelage.engine.vocabulary import PRE_TOKENIZERS, Vocabulary
+from tutelage.engine.vocabulary import Vocabulary
 
 PROBES = ("The Supplier's fee is 12,345.67 euros (net), due within 30 days.", "第三条　保密期限为2024年起三年。", "a\tb\n\n  c \r\n d",
           "I'll say \"don't\" -- it’s 50% off…", "<|im_end|> <bos> ½ № ⅷ", "Straße, naïve, кот, 한국")
@@ -40,7 +37,8 @@ def as_folder(base: Base, cache: Path) -> Path:
     beside.mkdir(parents=True)
     try:
         if base.gguf:
-            _from_gguf(Path(base.gguf), beside)
+            write_folder(read_head(Path(base.gguf)), beside)
+            _check_tokenizer(Path(base.gguf), beside)
         else:
             _from_folder(Path(base.folder), beside)
         write_whole(beside / "chat.json", base.chat_format.model_dump_json())
@@ -76,25 +74,6 @@ def be_quiet() -> None:
     settings.set_verbosity_error()
     settings.disable_progress_bar()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-
-
-def _from_gguf(path: Path, folder: Path) -> None:
-    metadata = read_metadata(path)
-    be_quiet()
-    source: dict[str, Any] = {"pretrained_model_name_or_path": path.parent, "gguf_file": path.name, "local_files_only": True}
-    with contextlib.redirect_stderr(io.StringIO()):  # a progress bar that has no switch
-        model: Any = transformers.AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
-    del model.hf_quantizer  # saving is refused while the weights are believed to be quantised
-    del model.config.quantization_config
-    model.save_pretrained(folder)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(**source).backend_tokenizer
-    name = str(metadata.get("tokenizer.ggml.pre", ""))
-    if name in PRE_TOKENIZERS:  # transformers builds the same pre-tokenizer for all of them; llama.cpp does not
-        described = json.loads(tokenizer.to_str())
-        described["pre_tokenizer"] = PRE_TOKENIZERS[name]
-        tokenizer = Tokenizer.from_str(json.dumps(described))
-    tokenizer.save(str(folder / "tokenizer.json"))
-    _check_tokenizer(path, folder)
 
 
 def _check_tokenizer(path: Path, folder: Path) -> None:

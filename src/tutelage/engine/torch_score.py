@@ -8,7 +8,7 @@ import torch
 
 from tutelage.core.records import TokenScore
 
-BATCH_TOKENS = 2048  # tokens of a batch with its padding; more brings no speed on a CPU
+BATCH_TOKENS = 512  # tokens of a batch with its padding; 2,048 are half as fast, as fresh memory costs more than full batches save
 HEAD_POSITIONS = 256  # positions that go through the head at once: 256 x 49,152 logits take 50 MB
 Body = Callable[[torch.Tensor], torch.Tensor]
 

@@ -1,12 +1,11 @@
 """Writes a model folder as a GGUF file for llama.cpp: weights, tokenizer and chat template.
 
-Sources: the GGUF specification; llama.cpp's documentation of tensor names and of the order of rotary weights.
+Source: the GGUF specification.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +17,7 @@ from safetensors import safe_open
 
 from tutelage.core.chat import ChatFormat
 from tutelage.core.errors import InputError
+from tutelage.engine.llama_names import gguf_name, is_rotary, pair_rotary
 from tutelage.engine.vocabulary import pre_tokenizer_name
 
 SUPPORTED = ("llama",)
@@ -25,12 +25,6 @@ Quantisation = Literal["q8_0", "f16"]
 TYPES = {"q8_0": gguf.GGMLQuantizationType.Q8_0, "f16": gguf.GGMLQuantizationType.F16}
 FILE_TYPES = {"q8_0": gguf.LlamaFileType.MOSTLY_Q8_0, "f16": gguf.LlamaFileType.MOSTLY_F16}
 BLOCK = 32  # weights of a row that share a scale in q8_0
-TOP_NAMES = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
-LAYER_NAMES = {
-    "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down"}
-LAYER = re.compile(r"model\.layers\.(\d+)\.(.+)")
 
 
 def export_gguf(folder: Path, path: Path, *, quantisation: Quantisation, name: str, chat_format: ChatFormat) -> None:
@@ -129,25 +123,14 @@ def _add_tokenizer(writer: gguf.GGUFWriter, folder: Path, config: dict[str, Any]
 
 def _tensors(folder: Path, config: dict[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
     """All weights under llama.cpp's names, in fp32. A shared output layer is left out: llama.cpp takes the embedding."""
-    heads = {"self_attn.q_proj": config["num_attention_heads"], "self_attn.k_proj": config["num_key_value_heads"]}
+    heads = {"attn_q": config["num_attention_heads"], "attn_k": config["num_key_value_heads"]}
     for file in sorted(folder.glob("*.safetensors")):
         with safe_open(file, framework="numpy") as weights:
-            for full in sorted(weights.keys()):
-                stem = full.removesuffix(".weight")
-                layer = LAYER.fullmatch(stem)
-                if stem == "lm_head" and config["tie_word_embeddings"]:
+            for name in sorted(weights.keys()):
+                if name == "lm_head.weight" and config["tie_word_embeddings"]:
                     continue
-                known = LAYER_NAMES.get(layer[2]) if layer else TOP_NAMES.get(stem)
-                if known is None:
-                    raise InputError(f"{file}: the weight {full!r} is not one of a Llama; it cannot be written as GGUF.")
-                tensor = weights.get_tensor(full).astype(np.float32)
-                if layer and layer[2] in heads:
-                    tensor = _pair_rotary(tensor, heads[layer[2]])
-                yield (f"blk.{layer[1]}.{known}.weight" if layer else f"{known}.weight"), tensor
-
-
-def _pair_rotary(weight: np.ndarray, heads: int) -> np.ndarray:
-    """Rows of each head in llama.cpp's order: the two rows of a rotary pair side by side, not half a head apart."""
-    rows, columns = weight.shape
-    halves = weight.reshape(heads, 2, rows // heads // 2, columns)
-    return np.ascontiguousarray(halves.swapaxes(1, 2).reshape(rows, columns))
+                theirs = gguf_name(name)
+                if theirs is None:
+                    raise InputError(f"{file}: the weight {name!r} is not one of a Llama; it cannot be written as GGUF.")
+                tensor = weights.get_tensor(name).astype(np.float32)
+                yield theirs, pair_rotary(tensor, heads[theirs.split(".")[-2]]) if is_rotary(theirs) else tensor
