@@ -7,11 +7,18 @@ import sys
 
 import pytest
 import training_stage
+from peft import PeftModel
 from training_stage import make_dataset, make_example, run_training, small_examples
 
+from tutelage.core.chat import CHATML
 from tutelage.core.errors import Paused, TutelageError
 from tutelage.core.events import Recorder
 from tutelage.core.store import Store
+from tutelage.engine.torch_base import load_causal
+from tutelage.engine.vocabulary import Vocabulary
+from tutelage.training.bodies import PaddedBody, head_weight
+from tutelage.training.loop import measure
+from tutelage.training.rows import render_row
 
 WEIGHTS = "adapter/adapter_model.safetensors"
 
@@ -83,6 +90,29 @@ def test_early_stopping_keeps_the_best_adapter(tmp_path, base):
     assert summary["steps"] < 30
     measured = {row["step"]: row["validation_loss"] for row in curve(made) if row["validation_loss"] is not None}
     assert summary["best_loss"] == min(measured.values()) == measured[summary["best_step"]]
+
+
+def test_the_adapter_on_the_disk_is_the_best_one_measured_without_dropout(tmp_path, base):
+    """The validation replies are Chinese: learning English ones helps at first and hurts later, so the best step is not the last."""
+    examples = [example for example in small_examples() if example.part == "train"]
+    examples += [make_example("zh1", "Write.", "期限为三年。", "validation"), make_example("zh2", "Write.", "三十日内付款。", "validation")]
+    made = run_training(tmp_path, base, make_dataset(tmp_path, examples), maximum_steps=20, learning_rate=1e-2, dropout=0.3)
+    summary = json.loads(made.file("training.json").read_text())
+    assert 0 < summary["best_step"] < summary["steps"]
+    model = PeftModel.from_pretrained(load_causal(base), str(made.folder / "adapter")).eval()
+    vocabulary = Vocabulary(base)
+    found = [render_row(example, CHATML, vocabulary) for example in examples if example.part == "validation"]
+    assert measure(PaddedBody(model), head_weight(model), found, tokens=500).nats_per_token == pytest.approx(summary["best_loss"], rel=1e-5)
+
+
+def test_a_paused_run_with_dropout_goes_on_with_the_same_random_numbers(tmp_path, base):
+    dataset = make_dataset(tmp_path, small_examples())
+    whole = run_training(tmp_path, base, dataset, dropout=0.2)
+    other = make_dataset(tmp_path / "other", small_examples())
+    with pytest.raises(Paused):
+        run_training(tmp_path / "other", base, other, training_stage.signal_at(3, signal.SIGTERM), dropout=0.2)
+    resumed = run_training(tmp_path / "other", base, other, dropout=0.2)
+    assert resumed.file(WEIGHTS).read_bytes() == whole.file(WEIGHTS).read_bytes()
 
 
 def test_a_rate_outside_the_sane_range_is_warned_of_with_its_source(tmp_path, base):
