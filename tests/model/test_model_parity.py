@@ -11,6 +11,7 @@ from tutelage.core.chat import CHATML
 from tutelage.core.errors import GateClosed
 from tutelage.engine.gguf_engine import GgufEngine
 from tutelage.engine.torch_engine import TorchEngine
+from tutelage.engine.vocabulary import Vocabulary
 from tutelage.model.export_gguf import export_gguf
 from tutelage.model.parity import Difference, Parity, agrees, check, compare
 
@@ -38,7 +39,7 @@ def test_a_16_bit_copy_is_the_same_model(merged, f16, examples):
 def test_what_is_compared_is_the_likeliest_token_of_each_model(merged, f16, prompt_ids):
     ids = prompt_ids(6)
     exact, copy = TorchEngine(merged, name="exact", threads=1), GgufEngine(f16, name="copy", context_length=256)
-    size = len({*range(copy._vocabulary.size)})
+    size = Vocabulary(merged).size
     best = []
     for row in ids[:3]:
         scores = exact.score([[*row, token] for token in range(size)], [len(row)] * size)
