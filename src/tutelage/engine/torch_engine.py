@@ -19,7 +19,7 @@ from tutelage.engine.torch_decode import decode_steps
 from tutelage.engine.torch_score import score_rows
 from tutelage.engine.vocabulary import Vocabulary
 
-BATCH_PROMPTS = 16
+BATCH_PROMPTS = 32
 FP32_BYTES = 4
 HEAD_TOLERANCE = 1e-3
 
