@@ -6,7 +6,8 @@ VENV ?= .venv
 PORT ?= 8765
 SERVE ?= 1
 WORK ?= work
-LANGUAGE ?= en
+# Not LANGUAGE: that is a variable of the system's own, such as "en_US:en".
+DEMO_LANGUAGE ?= en
 PIP_TORCH ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -16,9 +17,9 @@ TUTELAGE := $(BIN)/tutelage
 
 demo: $(VENV)/.ready
 ifeq ($(SERVE),0)
-	$(TUTELAGE) make recipes/demo.yaml --work $(WORK) --language $(LANGUAGE) || [ $$? -eq 3 ]
+	$(TUTELAGE) make recipes/demo.yaml --work $(WORK) --language $(DEMO_LANGUAGE) || [ $$? -eq 3 ]
 else
-	$(TUTELAGE) serve recipes/demo.yaml --make --demo-users --port $(PORT) --work $(WORK) --language $(LANGUAGE)
+	$(TUTELAGE) serve recipes/demo.yaml --make --demo-users --port $(PORT) --work $(WORK) --language $(DEMO_LANGUAGE)
 endif
 
 setup: $(VENV)/.ready-dev

@@ -42,7 +42,7 @@ def run(words: list[str], folder: Path, **more: str) -> subprocess.CompletedProc
 
 def test_both_readmes_name_the_same_commands():
     assert len(LINES) >= 12
-    assert [line.replace(" LANGUAGE=zh", "") for line in commands("README.zh-CN.md")] == LINES
+    assert [line.replace(" DEMO_LANGUAGE=zh", "") for line in commands("README.zh-CN.md")] == LINES
 
 
 @pytest.mark.parametrize("line", [line for line in LINES if line.startswith("make")])
@@ -79,3 +79,8 @@ def test_the_curl_example_gets_clauses_with_their_source(checkout):
     assert shown.returncode == 0, shown.stderr
     assert "保密" in shown.stdout
     assert "Tutelage starting library" in shown.stdout
+
+
+def test_the_systems_own_language_variable_does_not_reach_the_demo():
+    shown = run(["make", "-n", "demo", f"VENV={Path(sys.executable).parents[1]}"], ROOT, LANGUAGE="en_US:en")
+    assert "--language en\n" in shown.stdout
