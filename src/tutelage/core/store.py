@@ -24,7 +24,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 HISTORY = "history.jsonl"
 DROPPED = "dropped.jsonl"
-PACKAGES = ("torch", "transformers", "peft", "tokenizers", "numpy", "pyarrow", "xllamacpp")
+PACKAGES = ("torch", "transformers", "peft", "tokenizers", "numpy", "xllamacpp")
 
 
 class Manifest(Record):
