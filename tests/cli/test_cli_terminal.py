@@ -16,7 +16,7 @@ def test_times_are_minutes_and_seconds():
     assert fact_text(True) == "True"
 
 
-def test_plain_lines_tell_plan_start_result_and_failure(capsys):
+def test_plain_lines_tell_plan_start_and_result_and_leave_the_error_to_the_command(capsys):
     with Terminal("en") as terminal:
         terminal(Event(at=0, stage="training", kind="plan", facts={"id": "abc", "is_made": False, "rough_seconds": 420.0}))
         terminal(Event(at=0, stage="training", kind="started", facts={"rough_seconds": 420.0}))
@@ -25,8 +25,7 @@ def test_plain_lines_tell_plan_start_result_and_failure(capsys):
         terminal(Event(at=0, stage="run", kind="failed", key="run.failed", facts={"exit_code": 4, "error": "no answer"}))
     told = capsys.readouterr()
     assert told.out == ""
-    assert told.err.splitlines() == ["training   abc  about 7:00", "training: started, about 7:00", "training abc: kept 1,200; in 1:01",
-                                     "stopped (exit code 4): no answer"]
+    assert told.err.splitlines() == ["training   abc  about 7:00", "training: started, about 7:00", "training abc: kept 1,200; in 1:01"]
 
 
 def test_warnings_are_marked_in_the_users_language(capsys):

@@ -13,6 +13,7 @@ from tutelage.core.events import Event, Fact
 from tutelage.core.language import text
 
 PLAIN_SECONDS = 15
+TOLD_AT_THE_END = ("run.failed", "run.gate_closed")  # the command itself ends with the whole error
 SHOWN_FACTS = ("loss", "validation_loss", "tokens_per_second")
 HIDDEN_COUNTS = ("id", "is_new", "seconds", "exit_code")
 
@@ -114,6 +115,8 @@ class Terminal:
     def _tell(self, event: Event) -> None:
         if event.kind in ("finished", "failed"):
             self._remove()
+        if event.key in TOLD_AT_THE_END:
+            return
         facts: dict[str, object] = {name: Shown(value) for name, value in event.facts.items()}
         if event.key == "run.made":
             counts = ", ".join(f"{name} {fact_text(value)}" for name, value in event.facts.items() if name not in HIDDEN_COUNTS)
