@@ -6,8 +6,9 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -33,22 +34,41 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_whole(path: Path, data: str | bytes) -> None:
-    """Write a file beside its place, flush it to the disk, then rename it in: a kill leaves the old file or the new one."""
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write beside its place; at the end it is flushed to the disk and renamed in. On an error nothing of it remains."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("wb") as file:
-        file.write(data.encode("utf-8") if isinstance(data, str) else data)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with beside.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
     beside.replace(path)
 
 
+def write_whole(path: Path, data: str | bytes) -> None:
+    """Write a file beside its place, flush it to the disk, then rename it in: a kill leaves the old file or the new one."""
+    with whole_file(path) as file:
+        file.write(data.encode("utf-8") if isinstance(data, str) else data)
+
+
 def write_rows(path: Path, rows: Iterable[BaseModel]) -> int:
-    """Write rows as JSON lines, whole or not at all. Gives how many there were."""
-    lines = [json.dumps(row.model_dump(), ensure_ascii=False, sort_keys=True) for row in rows]
-    write_whole(path, "".join(line + "\n" for line in lines))
-    return len(lines)
+    """Write rows as JSON lines, one after the other, whole or not at all. Gives how many there were."""
+    count = 0
+    with whole_file(path) as file:
+        for row in rows:
+            file.write(row_line(row))
+            count += 1
+    return count
+
+
+def row_line(row: BaseModel) -> bytes:
+    """A row as a line of JSON in UTF-8, with its line end."""
+    return (json.dumps(row.model_dump(mode="json"), ensure_ascii=False, sort_keys=True) + "\n").encode("utf-8", "replace")
 
 
 def read_rows(path: Path, kind: type[Row]) -> Iterator[Row]:

@@ -7,9 +7,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 Language = Literal["en", "zh"]
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 Part = Literal["train", "validation", "held_out"]
 Verdict = Literal["better", "worse", "not enough evidence"]
+Kind = Literal["text", "messages", "preference", "feedback", "clause", "edit"]
+Task = Literal["clause", "instruction", "pretraining", "classification", "preference", "feedback"]
 
 
 class Record(BaseModel):
@@ -18,10 +20,45 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Message(Record):
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+class Image(Record):
+    """A picture that a row shows: its path as the row names it, and the SHA-256 of its bytes."""
+
+    path: str
+    sha256: str
+    width: int
+    height: int
+
+
+class Place(Record):
+    """Where a stretch of a document's text stood in its file; `start` and `end` are character offsets in that text.
+
+    `page` counts from 1 (0: the format has no pages), `paragraph` is the format's own id or the running number, `part` says
+    what it was: body, table, header, footer, footnote, comment, cell or field.
+    """
+
+    start: int
+    end: int
+    page: int = 0
+    paragraph: str = ""
+    part: str = "body"
+    number: str = ""
+
+
 class Document(Record):
-    """One source text after reading.
+    """One source text after reading, or one row of a data file.
 
     `id` is the first 12 hex digits of the SHA-256 of name and text; `source_sha256` is that of the file's bytes.
+    `kind` says what the row is: "text"; "messages" (a conversation); "preference" (the last message is the chosen reply,
+    `rejected` the other); "feedback" (`label` is "true" for a wanted last message, "false" for an unwanted one);
+    "clause" (`label` is its type); "edit" (`text` is a paragraph after a tracked change, `rejected` before it).
+    Of every kind `text` is all its text, for languages, lengths and duplicates.
     """
 
     id: str
@@ -32,20 +69,22 @@ class Document(Record):
     language: str
     text: str
     metadata: dict[str, str] = {}
-
-
-class Message(Record):
-    """One turn of a conversation."""
-
-    role: Role
-    content: str
+    kind: Kind = "text"
+    messages: tuple[Message, ...] = ()
+    rejected: str = ""
+    label: str = ""
+    tools: str = ""
+    images: tuple[Image, ...] = ()
+    permission: str = "everyone"
 
 
 class Example(Record):
     """One supervised row: the last message is the assistant's and is the text to learn.
 
     `start` and `end` are character offsets of the clause in the cleaned document (0 and 0 for an approved review).
-    `family` names the near-duplicate family; a family is never spread over two parts.
+    `family` names the near-duplicate family, `unit` the documents that are assigned to a part together; neither is ever
+    spread over two parts. `rejected` is the worse reply of a preference row, `label` the class of a classification row or
+    "true"/"false" of a feedback row. A derived row names the row it was made from (`parent`) and how (`method`).
     """
 
     id: str
@@ -60,7 +99,15 @@ class Example(Record):
     end: int
     family: str
     part: Part
-    origin: Literal["document", "review"] = "document"
+    origin: Literal["document", "review", "augmented"] = "document"
+    task: Task = "clause"
+    unit: str = ""
+    permission: str = "everyone"
+    rejected: str = ""
+    label: str = ""
+    images: tuple[Image, ...] = ()
+    parent: str = ""
+    method: str = ""
 
     @property
     def text(self) -> str:

@@ -173,7 +173,7 @@ class Store:
             yield making
             making.ledger.check_balance()
             write_rows(folder / HISTORY, making.ledger.fates)
-            write_rows(folder / DROPPED, [fate for fate in making.ledger.fates if fate.what == "dropped"])
+            write_rows(folder / DROPPED, (fate for fate in making.ledger.fates if fate.what == "dropped"))
             manifest = Manifest(
                 format=FORMAT, kind=stage, id=artifact_id, version=version, recipe=recipe, made_at=time.time(),
                 seconds=round(time.time() - started, 2), settings=settings.model_dump(mode="json"),

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import JSONResponse
 
-from tutelage.core.records import Answer, Message, Role
+from tutelage.core.records import Answer, Message
 from tutelage.web.auth import error_response
 
 Json = dict[str, object]
@@ -32,7 +32,7 @@ class TextPart(Shape):
 class ChatMessage(Shape):
     """One turn."""
 
-    role: Role
+    role: Literal["system", "user", "assistant"]
     content: str | list[TextPart]
 
     def message(self) -> Message:

@@ -1,0 +1,76 @@
+"""Who may use a source and all that is made from it: a label that rows, datasets, runs, models and library clauses inherit."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal, get_args
+
+from pydantic import Field
+
+from tutelage.core.errors import InputError
+from tutelage.core.settings import Settings
+
+Purpose = Literal["training", "library"]
+PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
+EVERYONE = "everyone"
+NAME = r"^[A-Za-z0-9\u4e00-\u9fff._-]*$"
+
+
+class Permission(Settings):
+    """Who may use a source, for what, and until when. All left out: everyone, for everything, for ever."""
+
+    client: str = Field(default="", pattern=NAME)
+    """Only models and libraries for this client may use it. Letters (Latin or Chinese), digits, dot, dash, underscore."""
+
+    matter: str = Field(default="", pattern=NAME)
+    """Only this matter of the client."""
+
+    purposes: tuple[Purpose, ...] = Field(default=PURPOSES, min_length=1)
+    """What it may be used for: training (rows to learn from and to measure with), library (clauses that people find and copy)."""
+
+    expires: date | None = None
+    """Last day of use, as 2027-12-31."""
+
+    @property
+    def label(self) -> str:
+        """The permission in one line, such as "client:acme matter:2024-17 only:training until:2027-12-31"; "everyone" for none."""
+        parts = [f"client:{self.client}" if self.client else "", f"matter:{self.matter}" if self.matter else "",
+                 f"only:{','.join(self.purposes)}" if set(self.purposes) != set(PURPOSES) else "",
+                 f"until:{self.expires.isoformat()}" if self.expires else ""]
+        return " ".join(part for part in parts if part) or EVERYONE
+
+
+def parse(label: str) -> Permission:
+    """The permission that a label stands for. Raises InputError for another text."""
+    if label == EVERYONE:
+        return Permission()
+    fields: dict[str, object] = {}
+    for part in label.split():
+        key, colon, value = part.partition(":")
+        name = {"client": "client", "matter": "matter", "only": "purposes", "until": "expires"}.get(key)
+        if not colon or not name:
+            raise InputError(f"permission {label!r}: {part!r} is not understood. Write `everyone`, or client:NAME, matter:NAME, "
+                             "only:training or only:library, until:YYYY-MM-DD, separated by spaces.")
+        fields[name] = tuple(value.split(",")) if name == "purposes" else value
+    try:
+        return Permission.model_validate(fields)
+    except ValueError as error:
+        raise InputError(f"permission {label!r} is not understood ({error}). Write `everyone`, or client:NAME, matter:NAME, "
+                         "only:training or only:library, until:YYYY-MM-DD, separated by spaces.") from None
+
+
+def why_not(label: str, *, audience: str, purpose: Purpose, today: date) -> str:
+    """Why something of this label may not be used for `purpose` by `audience` (a label as well); "" if it may.
+
+    What is for everyone suits any audience; what is for a client suits that client, and what is for a matter that matter only.
+    """
+    permission, asked = parse(label), parse(audience)
+    if permission.client and permission.client != asked.client:
+        return f"it is for client {permission.client} only, and the audience is {audience}"
+    if permission.matter and permission.matter != asked.matter:
+        return f"it is for matter {permission.matter} only, and the audience is {audience}"
+    if purpose not in permission.purposes:
+        return f"it may be used for {', '.join(permission.purposes)} only, not for {purpose}"
+    if permission.expires and today > permission.expires:
+        return f"its permission ended on {permission.expires.isoformat()}"
+    return ""
