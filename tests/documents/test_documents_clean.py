@@ -6,8 +6,7 @@ import pytest
 
 from tutelage.core.records import Document
 from tutelage.documents.clean import Cleaned, Dropped, clean
-from tutelage.documents.decode import Unreadable
-from tutelage.documents.readers import Row
+from tutelage.documents.rows import Row, Unreadable
 from tutelage.documents.settings import DocumentsSettings
 
 SETTINGS = DocumentsSettings(sources=("x",))

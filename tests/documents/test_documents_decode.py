@@ -2,7 +2,8 @@
 
 import pytest
 
-from tutelage.documents.decode import Decoded, Unreadable, decode
+from tutelage.documents.decode import Decoded, decode
+from tutelage.documents.rows import Unreadable
 
 CHINESE = "甲方应当在收到发票之日起三十日内支付全部费用。违約責任由乙方承擔。"
 MIXED = "Payment 付款: the buyer (买方) pays within 30 days 之内。"

@@ -139,8 +139,8 @@ def test_a_run_that_keeps_nothing_stops_and_says_why(root: Path, tmp_path: Path)
 def test_the_permission_of_the_documents_goes_into_the_manifest(root: Path, tmp_path: Path) -> None:
     write(root, {"contracts/a.txt": LEASE})
     assert make_documents(root, SETTINGS, tmp_path / "work").artifact.manifest.permissions == ("everyone",)
-    legal = DocumentsSettings(sources=("contracts",), permission="legal department")
-    assert make_documents(root, legal, tmp_path / "work").artifact.manifest.permissions == ("legal department",)
+    legal = DocumentsSettings(sources=("contracts",), permission="client:legal")
+    assert make_documents(root, legal, tmp_path / "work").artifact.manifest.permissions == ("client:legal",)
 
 
 @pytest.mark.parametrize(("change", "told"), [

@@ -3,7 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from tutelage.documents.readers import Row, read
+from tutelage.documents.readers import read
+from tutelage.documents.rows import Row
 from tutelage.documents.sources import SourceFile
 
 

@@ -59,6 +59,14 @@ def parse(label: str) -> Permission:
                          "only:training or only:library, until:YYYY-MM-DD, separated by spaces.") from None
 
 
+def checked_label(label: str) -> str:
+    """The label, if it is one ("" included). Raises ValueError, so that settings can check with it."""
+    try:
+        return parse(label).label if label else ""
+    except InputError as error:
+        raise ValueError(str(error)) from None
+
+
 def why_not(label: str, *, audience: str, purpose: Purpose, today: date) -> str:
     """Why something of this label may not be used for `purpose` by `audience` (a label as well); "" if it may.
 

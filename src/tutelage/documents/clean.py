@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from tutelage.core.records import Document
-from tutelage.documents.readers import Row
+from tutelage.documents.rows import Row
 from tutelage.documents.settings import DocumentsSettings
 from tutelage.guard.personal_data import Span, mask_emails
 from tutelage.text.language import language_of
@@ -51,7 +51,7 @@ def clean(row: Row, settings: DocumentsSettings) -> Cleaned:
         title = mask_emails(title).text
         metadata = {key: mask_emails(value).text for key, value in row.metadata}
     document = Document(id=row.id, name=row.name, source=row.source, source_sha256=row.source_sha256, title=title, language=language,
-                        text=text, metadata=metadata)
+                        text=text, metadata=metadata, permission=row.permission)
     return Cleaned(row, document, tidied.changes, spans)
 
 

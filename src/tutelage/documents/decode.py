@@ -6,6 +6,8 @@ import codecs
 import re
 from dataclasses import dataclass
 
+from tutelage.documents.rows import Unreadable
+
 SAVE_AS_UTF8 = "Open it in the program that made it and save it as plain text in UTF-8."
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -27,14 +29,6 @@ class Decoded:
     text: str
     encoding: str
     is_guess: bool
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """Why a file or a line of it gives no text, and what to do about it."""
-
-    reason: str
-    suggestion: str
 
 
 def decode(data: bytes) -> Decoded | Unreadable:

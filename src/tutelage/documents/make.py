@@ -28,7 +28,7 @@ DEDUPE_UNITS = 1 / 3
 
 def fingerprint(settings: DocumentsSettings, root: Path) -> dict[str, str]:
     """Each source -> SHA-256 over the names and bytes of its files. Raises InputError for a source that matches nothing."""
-    return sources.fingerprint(settings.sources, root)
+    return sources.fingerprint(settings.listed, root)
 
 
 def make(making: Making, *, root: Path) -> None:
@@ -37,7 +37,7 @@ def make(making: Making, *, root: Path) -> None:
     Raises InputError if a source matches nothing, or if no document is left.
     """
     settings = DocumentsSettings.model_validate(making.settings)
-    making.permissions = (settings.permission,)
+    making.permissions = tuple(sorted({source.permission for source in settings.listed}))
     cleaned = _cleaned(making, settings, root)
     documents = [one.outcome for one in cleaned if isinstance(one.outcome, Document)]
     _warn_of_much(making, cleaned)
@@ -54,7 +54,7 @@ def make(making: Making, *, root: Path) -> None:
 
 
 def _cleaned(making: Making, settings: DocumentsSettings, root: Path) -> list[Cleaned]:
-    files = [file for found in sources.find(settings.sources, root) for file in found.files]
+    files = [file for found in sources.find(settings.listed, root) for file in found.files]
     total = len(files) * (1 + DEDUPE_UNITS)
     cleaned: list[Cleaned] = []
     for number, file in enumerate(files):
@@ -108,7 +108,8 @@ def _warn_of_much(making: Making, cleaned: Sequence[Cleaned]) -> None:
 def _nothing_left(settings: DocumentsSettings, ledger: Ledger) -> str:
     dropped = [fate for fate in ledger.fates if fate.what == "dropped"]
     reasons = ", ".join(f"{reason} {count}" for reason, count in ledger.reasons("dropped").items())
-    return (f"documents.sources {', '.join(settings.sources)}: none of {len(dropped)} texts can be used; dropped: {reasons}. "
+    paths = ", ".join(source.path for source in settings.listed)
+    return (f"documents.sources {paths}: none of {len(dropped)} texts can be used; dropped: {reasons}. "
             f"First: {dropped[0].name}: {dropped[0].detail}")
 
 

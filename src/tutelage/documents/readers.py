@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import yaml
 
 from tutelage.core.files import short_hash
-from tutelage.documents.decode import Decoded, Unreadable, decode
+from tutelage.documents.decode import Decoded, decode
+from tutelage.documents.rows import Row, Unreadable
 from tutelage.documents.sources import SourceFile
 
 TITLE_CHARACTERS = 120
@@ -20,22 +21,6 @@ METADATA_CHARACTERS = 300
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(.*?\r?\n)?---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 _LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
-
-
-@dataclass(frozen=True)
-class Row:
-    """One text as it was read, or the `problem` why there is none. `is_guess`: the file itself does not state its encoding."""
-
-    id: str
-    name: str
-    source: str
-    source_sha256: str
-    text: str = ""
-    title: str = ""
-    metadata: tuple[tuple[str, str], ...] = ()
-    encoding: str = ""
-    is_guess: bool = False
-    problem: Unreadable | None = None
 
 
 @dataclass(frozen=True)
@@ -64,12 +49,14 @@ def read(file: SourceFile) -> list[Row]:
 
 def _failed(file: SourceFile, problem: Unreadable, *, sha256: str = "", name: str = "") -> Row:
     name = name or file.name
-    return Row(id=short_hash(name, sha256), name=name, source=file.source, source_sha256=sha256, problem=problem)
+    return Row(id=short_hash(name, sha256), name=name, source=file.source, source_sha256=sha256, problem=problem,
+               permission=file.permission)
 
 
 def _row(file: SourceFile, digest: str, decoded: Decoded, content: _Text, *, name: str) -> Row:
     return Row(id=short_hash(name, content.text), name=name, source=file.source, source_sha256=digest, text=content.text,
-               title=content.title[:TITLE_CHARACTERS], metadata=content.metadata, encoding=decoded.encoding, is_guess=decoded.is_guess)
+               permission=file.permission, title=content.title[:TITLE_CHARACTERS], metadata=content.metadata,
+               encoding=decoded.encoding, is_guess=decoded.is_guess)
 
 
 def _read_text(file: SourceFile, digest: str, decoded: Decoded) -> list[Row]:

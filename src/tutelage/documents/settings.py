@@ -1,17 +1,36 @@
 """What may be asked of the stage `documents`."""
 
-from pydantic import Field
+from typing import Annotated, Literal
 
+from pydantic import AfterValidator, Field
+
+from tutelage.core.permission import EVERYONE, checked_label
 from tutelage.core.records import Language
 from tutelage.core.settings import Settings
+
+RowFormat = Literal["auto", "text", "alpaca", "sharegpt", "openai", "prompt_completion", "preference", "kto", "clauses"]
+Label = Annotated[str, AfterValidator(checked_label)]
+
+
+class Source(Settings):
+    """One place where documents are; where only the path is wanted, the path alone does."""
+
+    path: str = Field(min_length=1)
+    """A file, folder (with all below it), pattern, zip file, URL, or `package:licensedcode`; relative to the recipe's folder."""
+
+    format: RowFormat = "auto"
+    """What the rows of .jsonl, .json, .csv and .parquet files are; auto recognises it file by file."""
+
+    permission: Label = ""
+    """Who may use it, such as `client:acme matter:2024-17 only:training until:2027-12-31`; left out: as documents.permission."""
 
 
 class DocumentsSettings(Settings):
     """Which texts the model learns from, and what is done to them before."""
 
-    sources: tuple[str, ...] = Field(min_length=1)
-    """Files, folders (with all below them), patterns such as `contracts/*.md`, or `package:licensedcode` for the licence
-    texts of the demo; relative to the recipe's folder."""
+    sources: tuple[str | Source, ...] = Field(min_length=1)
+    """Files, folders (with all below them), patterns such as `contracts/*.docx`, zip files, URLs, or `package:licensedcode` for
+    the licence texts of the demo; relative to the recipe's folder. Or `path`, `format` and `permission` of each."""
 
     languages: tuple[Language, ...] = Field(default=("en", "zh"), min_length=1)
     """Documents in other languages are dropped."""
@@ -26,5 +45,12 @@ class DocumentsSettings(Settings):
     mask_emails: bool = True
     """Replace e-mail addresses by [EMAIL_1], [EMAIL_2], ..."""
 
-    permission: str = Field(default="everyone", min_length=1)
-    """Who may use these documents and all that is made from them; every later artifact inherits the label."""
+    permission: Label = EVERYONE
+    """Who may use these documents and all that is made from them, where a source says nothing else; everything that is made from
+    them inherits it. `everyone`, or parts such as `client:acme matter:2024-17 only:training until:2027-12-31`."""
+
+    @property
+    def listed(self) -> tuple[Source, ...]:
+        """All sources in full, each with its permission."""
+        full = (Source(path=source) if isinstance(source, str) else source for source in self.sources)
+        return tuple(source.model_copy(update={"permission": source.permission or self.permission}) for source in full)

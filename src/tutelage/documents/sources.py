@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from tutelage.core.errors import ExtraMissing, InputError
 from tutelage.core.files import file_sha256
+from tutelage.core.permission import EVERYONE
+from tutelage.documents.settings import RowFormat, Source
 
 PACKAGE = "package:"
 UNREADABLE = "unreadable"
@@ -36,6 +38,8 @@ class SourceFile:
     name: str
     source: str
     path: Path
+    format: RowFormat = "auto"
+    permission: str = EVERYONE
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Found:
     version: str = ""
 
 
-def find(sources: Sequence[str], root: Path) -> list[Found]:
+def find(sources: Sequence[Source], root: Path) -> list[Found]:
     """The files of each source, by name; a file that two sources name belongs to the first.
 
     Raises InputError for a source that matches nothing, ExtraMissing for a package that is not installed.
@@ -55,13 +59,14 @@ def find(sources: Sequence[str], root: Path) -> list[Found]:
     seen: set[Path] = set()
     found = []
     for source in sources:
-        here = _packaged(source) if source.startswith(PACKAGE) else _on_disk(source, root)
-        found.append(Found(source, tuple(file for file in here.files if file.path not in seen), here.version))
+        here = _packaged(source.path) if source.path.startswith(PACKAGE) else _on_disk(source.path, root)
+        files = (replace(file, format=source.format, permission=source.permission) for file in here.files if file.path not in seen)
+        found.append(Found(source.path, tuple(files), here.version))
         seen.update(file.path for file in here.files)
     return found
 
 
-def fingerprint(sources: Sequence[str], root: Path) -> dict[str, str]:
+def fingerprint(sources: Sequence[Source], root: Path) -> dict[str, str]:
     """Each source -> SHA-256 over the names and bytes of its files (and, of a package, its name and version)."""
     prints = {}
     for found in find(sources, root):
