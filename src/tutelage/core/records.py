@@ -151,6 +151,33 @@ class ApprovedRow(Record):
     model: str
 
 
+class Unlabelled(Record):
+    """A clause whose type the rules could not tell for sure: a line of the dataset's unlabelled.jsonl, for people to name.
+
+    `id` is the row id that the dataset gave it, `suggested` the type that the rules would choose, "" for none.
+    """
+
+    id: str
+    text: str
+    heading: str
+    language: Language
+    suggested: str
+    document_id: str
+    source: str
+
+
+class ConfirmedLabel(Record):
+    """A clause type that people gave: a line of `labels/<id>/rows.jsonl`, read by the next dataset.
+
+    `id` is that of the clause, `clause_type` what they agreed on ("none": it is no clause worth learning), `people` who said so.
+    """
+
+    id: str
+    clause_type: str
+    people: tuple[str, ...]
+    confirmed_at: str
+
+
 class TokenScore(Record):
     """Natural-log probability that the model gave to one token, given all tokens before it."""
 
