@@ -52,3 +52,18 @@ def test_a_row_that_comes_in_twice_is_refused():
     ledger.rows_in(["a"])
     with pytest.raises(BalanceError, match="row a entered the stage twice"):
         ledger.rows_in(["a"])
+
+
+def test_fates_of_many_rows_are_kept_on_the_disk_and_read_again_while_more_are_recorded():
+    ledger = Ledger()
+    rows = [f"{number:012x}" for number in range(120_000)]
+    ledger.rows_in(rows)
+    for row in rows[:-1]:
+        ledger.record(Fate(row=row, what="kept", reason="fit", detail="x" * 120))
+    first = next(ledger.fates)
+    ledger.record(Fate(row=rows[-1], what="dropped", reason="too short"))
+    ledger.check_balance()
+    assert first.row == rows[0]
+    assert sum(1 for _ in ledger.fates) == 120_000
+    assert [fate.row for fate in ledger.fates if fate.what == "dropped"] == [rows[-1]]
+    assert ledger.reasons("dropped") == {"too short": 1}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from tutelage.core.errors import InputError
 from tutelage.core.settings import Settings
@@ -13,6 +13,7 @@ from tutelage.core.settings import Settings
 Purpose = Literal["training", "library"]
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 EVERYONE = "everyone"
+PARTS = {"client": "client", "matter": "matter", "only": "purposes", "until": "expires"}
 NAME = r"^[A-Za-z0-9\u4e00-\u9fff._-]*$"
 
 
@@ -46,17 +47,20 @@ def parse(label: str) -> Permission:
         return Permission()
     fields: dict[str, object] = {}
     for part in label.split():
-        key, colon, value = part.partition(":")
-        name = {"client": "client", "matter": "matter", "only": "purposes", "until": "expires"}.get(key)
-        if not colon or not name:
-            raise InputError(f"permission {label!r}: {part!r} is not understood. Write `everyone`, or client:NAME, matter:NAME, "
-                             "only:training or only:library, until:YYYY-MM-DD, separated by spaces.")
-        fields[name] = tuple(value.split(",")) if name == "purposes" else value
+        key, _, value = part.partition(":")
+        if key not in PARTS or not value or PARTS[key] in fields:
+            raise _not_understood(label, part)
+        fields[PARTS[key]] = tuple(value.split(",")) if key == "only" else value
     try:
         return Permission.model_validate(fields)
-    except ValueError as error:
-        raise InputError(f"permission {label!r} is not understood ({error}). Write `everyone`, or client:NAME, matter:NAME, "
-                         "only:training or only:library, until:YYYY-MM-DD, separated by spaces.") from None
+    except ValidationError as error:
+        keys = {name: key for key, name in PARTS.items()}
+        raise _not_understood(label, f"{keys[str(error.errors()[0]['loc'][0])]}:...") from None
+
+
+def _not_understood(label: str, part: str) -> InputError:
+    return InputError(f"permission {label!r}: {part!r} is not understood. Write `everyone`, or client:NAME, matter:NAME, only:training or "
+                      "only:library, until:YYYY-MM-DD, separated by spaces.")
 
 
 def checked_label(label: str) -> str:
