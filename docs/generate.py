@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from tutelage.core import errors
-from tutelage.pipeline.recipe import Recipe
+from tutelage.pipeline.recipe import Recipe, groups_of
 
 DOCS = Path(__file__).parent
 COMMANDS = ("", "check", "plan", "make", "show", "serve")
@@ -24,19 +24,18 @@ def recipe_page() -> str:
 
 
 def _group(group: type[BaseModel], place: str, lines: list[str]) -> None:
-    inner = []
+    inner: list[tuple[type[BaseModel], str]] = []
     lines += [f"## {place or 'top level'}", "", "| key | type | default | meaning |", "|---|---|---|---|"]
     schema = group.model_json_schema()
     for key, info in group.model_fields.items():
         name = f"{place}.{key}" if place else key
-        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            inner.append((info.annotation, name))
+        inner += [(found, name if found is info.annotation else f"{name}[]") for found in groups_of(info.annotation)]
         default = "required" if info.is_required() else f"`{_default(info.get_default(call_default_factory=True))}`"
         meaning = " ".join((info.description or "").split()).replace("|", "\\|")
         lines.append(f"| `{name}` | {_type(schema['properties'][key], schema)} | {default} | {meaning} |")
     lines.append("")
-    for annotation, name in inner:
-        _group(annotation, name, lines)
+    for found, name in inner:
+        _group(found, name, lines)
 
 
 def _default(value: object) -> str:

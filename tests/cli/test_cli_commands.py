@@ -1,5 +1,6 @@
 """The command line: fast help, exit codes, results on stdout and progress on stderr."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -84,3 +85,23 @@ def test_a_port_in_use_is_exit_code_4_and_names_another(tmp_path):
 
 def test_the_version_is_printed():
     assert tutelage("--version").stdout.startswith("tutelage 0.")
+
+
+def test_asking_for_the_uses_of_nothing_says_what_to_give(tmp_path):
+    ended = tutelage("show", "uses", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert "show uses: needs a document: its id, the name of its file, or the SHA-256 of the file" in ended.stderr
+
+
+def test_the_uses_of_a_document_are_listed_with_what_a_deletion_takes(tmp_path):
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "contracts" / "lease.txt").write_text("The tenant shall pay the rent on the first day of each month to the landlord, who "
+                                                      "shall keep the roof in repair.\n")
+    (tmp_path / "r.yaml").write_text(RECIPE)
+    assert tutelage("make", "r.yaml", "--until", "documents", cwd=tmp_path).returncode == 0
+    shown = tutelage("show", "uses", "contracts/lease.txt", cwd=tmp_path)
+    assert shown.returncode == 0
+    assert "the document is here, kept (fit)" in shown.stdout
+    assert "To delete it everywhere" in shown.stdout
+    as_json = json.loads(tutelage("show", "uses", "contracts/lease.txt", "--json", cwd=tmp_path).stdout)
+    assert (as_json["stage"], as_json["what"], len(as_json["rows"])) == ("documents", "kept", 1)

@@ -8,14 +8,16 @@ import pytest
 from small_flow import write_flow
 
 from tutelage.core.chat import CHATML
+from tutelage.core.errors import InputError
 from tutelage.core.events import Recorder
 from tutelage.core.files import read_rows
-from tutelage.core.records import ApprovedRow, Example, GateDecision, Score
+from tutelage.core.records import ApprovedRow, Document, Example, GateDecision, Score
 from tutelage.desk.desk import open_desk
 from tutelage.pipeline.conduct import Conducted, make, plan
 from tutelage.pipeline.recipe import Loaded, load_recipe
 from tutelage.pipeline.runs import newest_artifact
 from tutelage.pipeline.stages import Site
+from tutelage.pipeline.uses import uses
 from tutelage.reviews.make import export
 
 STAGES = ("documents", "dataset", "training", "model", "scores", "drafting")
@@ -122,6 +124,21 @@ def test_an_approved_draft_becomes_a_training_row_with_history(flow):
     dataset = newest_artifact(flow.work, "flow", "dataset")
     assert dataset is not None
     assert any(fate.row == row.id and fate.what == "kept" for fate in dataset.history())
+
+
+def test_all_that_saw_a_document_is_listed_by_its_id_its_name_and_its_hash(flow):
+    example = next(row for row in flow.examples() if row.document_id)
+    document = next(row for row in read_rows(flow.done.artifacts["documents"].file("documents.jsonl"), Document)
+                    if row.id == example.document_id)
+    by_id, by_name, by_hash = (uses(flow.work, named) for named in (document.id, document.name, document.source_sha256))
+    assert by_id == by_name == by_hash
+    dataset = next(use for use in by_id if use.artifact == flow.done.artifacts["dataset"].id)
+    assert example.id in dataset.rows
+    assert {row.document_id for row in flow.examples() if row.id in dataset.rows} == {document.id}
+    assert {"documents", "dataset", "training", "model", "scores", "drafting"} <= {use.stage for use in by_id}
+    assert all(use.runs for use in by_id)
+    with pytest.raises(InputError, match=r"no-such\.md: no document of this id, file name or SHA-256 was ever read"):
+        uses(flow.work, "no-such.md")
 
 
 def test_the_run_folder_holds_events_and_the_resolved_recipe(flow):

@@ -19,3 +19,26 @@ def test_rules_over_two_stages_are_told_at_once_by_line(tmp_path):
     assert lines[1].startswith("r.yaml:9: drafting.max_tokens: is 600; a draft and its prompt must fit endpoint.context_length (512).")
     assert lines[2].startswith("r.yaml:3: training.base: ")
     assert "no-such-model" in lines[2]
+
+
+def test_a_shared_model_cannot_be_trained_on_a_client_only_source(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text("name: r\ndocuments:\n  sources:\n    - open\n    - {path: closed, permission: \"client:acme\"}\n"
+                    "    - {path: old, permission: \"until:2001-01-01\"}\ntraining: {base: no-such-model}\n")
+    with pytest.raises(RecipeError) as caught:
+        check(load_recipe(path))
+    assert str(caught.value).splitlines()[:2] == [
+        "r.yaml:5: documents.sources.1: closed may not be used: it is for client acme only, and the audience is everyone. Leave it out, or "
+        "make a model of its own for those who may: set `audience`.",
+        "r.yaml:6: documents.sources.2: old may not be used: its permission ended on 2001-01-01. Leave it out, or make a model of its own "
+        "for those who may: set `audience`."]
+    with pytest.raises(RecipeError) as caught:
+        check(load_recipe(path, changes=["audience=client:acme"]))
+    assert "sources.1" not in str(caught.value)
+
+
+def test_a_permission_of_another_shape_is_told_by_line(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text("name: r\ndocuments:\n  sources:\n    - {path: a, permission: acme}\n")
+    with pytest.raises(RecipeError, match=r"r\.yaml:4: .*permission 'acme': 'acme' is not understood"):
+        load_recipe(path)

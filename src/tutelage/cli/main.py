@@ -64,13 +64,15 @@ def make(recipe: RecipePath, until: Annotated[str | None, typer.Option("--until"
 
 
 @app.command()
-def show(what: Annotated[str | None, typer.Argument(metavar="[STAGE|ID|row|batch]", help="A stage, an id, `row ID` or `batch`.")] = None,
-         row: Annotated[str | None, typer.Argument(metavar="[ID]", help="With `row`: the row whose life is told.")] = None,
+def show(what: Annotated[str | None, typer.Argument(metavar="[STAGE|ID|row|uses|batch]",
+                                                    help="A stage, an id, `row ID`, `uses DOCUMENT` or `batch`.")] = None,
+         which: Annotated[str | None, typer.Argument(metavar="[ID|DOCUMENT]", help="With `row`: the row whose life is told. With `uses`: "
+                                                     "the document, by id, file name or SHA-256.")] = None,
          work: Work = DEFAULT_WORK, language: Language = None, json: Json = False) -> None:
-    """Show what was made: all artifacts, one stage, the scores, or a row's life from document to run."""
+    """Show what was made: all artifacts, one stage, the scores, a row's life from document to run, or all that saw a document."""
     from tutelage.cli.show import run_show
 
-    run_show(what, row, work=work, language=language, as_json=json)
+    run_show(what, which, work=work, language=language, as_json=json)
 
 
 @app.command()

@@ -1,29 +1,29 @@
-"""show: artifacts, scores, a batch as it is trained, and the life of a row."""
+"""show: artifacts, scores, and a batch as it is trained."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
+from tutelage.cli.rows import STAGES, show_row, show_uses
 from tutelage.cli.terminal import fact_text, tell_result
 from tutelage.core.errors import InputError
 from tutelage.core.files import read_rows
-from tutelage.core.history import Fate
 from tutelage.core.language import text
 from tutelage.core.records import Score
 from tutelage.core.store import Artifact, Store
 
-STAGES = ("documents", "dataset", "training", "model", "scores", "endpoint", "drafting", "reviews")
 PREVIEW = "batch.jsonl"
 
 
-def run_show(what: str | None, row: str | None, *, work: Path, language: str | None, as_json: bool) -> None:
+def run_show(what: str | None, which: str | None, *, work: Path, language: str | None, as_json: bool) -> None:
     """Dispatch on what is asked."""
     tongue, store = language or "en", Store(work)
     if what == "row":
-        _show_row(store, row, tongue, as_json)
+        show_row(store, which, tongue, as_json)
+    elif what == "uses":
+        show_uses(work, which, tongue, as_json)
     elif what == "batch":
         _show_batch(store, tongue, as_json)
     elif what is None:
@@ -104,36 +104,3 @@ def _show_batch(store: Store, tongue: str, as_json: bool) -> None:
         row = json.loads(line)
         pieces = "".join(f"[[{piece['text']}]]" if piece["trained"] else piece["text"] for piece in row["pieces"])
         tell_result(text("run.batch_row", tongue, row=row["id"], tokens=row["tokens"], trained=row["trained"], pieces=pieces))
-
-
-def _show_row(store: Store, row: str | None, tongue: str, as_json: bool) -> None:
-    if not row:
-        raise InputError("show row: needs the id of a row, such as `tutelage show row 3f9c2a71b0de`. "
-                         "Ids stand in examples.jsonl and dropped.jsonl.")
-    life = list(_life(store, row))
-    if not life:
-        raise InputError(f"row {row}: no stage in {store.work} has seen such a row. "
-                         "Ids stand in examples.jsonl and dropped.jsonl of each stage.")
-    for artifact, fate in life:
-        if as_json:
-            tell_result(json.dumps({"stage": artifact.manifest.kind, "artifact": artifact.id, **fate.model_dump()}, ensure_ascii=False))
-            continue
-        line = text("run.row_line", tongue, stage=artifact.manifest.kind, id=artifact.id, what=fate.what, reason=fate.reason)
-        parts = [line, fate.name, fate.detail]
-        if fate.cause:
-            parts.append(text("run.row_cause", tongue, cause=fate.cause))
-        if fate.became:
-            shown = ", ".join(fate.became[:6]) + (f" ... ({len(fate.became)})" if len(fate.became) > 6 else "")
-            parts.append(text("run.row_became", tongue, became=shown))
-        tell_result(f"{fate.row}  " + "; ".join(part for part in parts if part))
-
-
-def _life(store: Store, row: str) -> Iterator[tuple[Artifact, Fate]]:
-    """Fates of the row and of the rows it came from, oldest stage first, in the newest artifact of each stage."""
-    artifacts = [artifact for stage in STAGES for artifact in (store.all(stage)[-1:] if stage != "reviews" else store.all(stage))]
-    histories = [(artifact, list(artifact.history())) for artifact in sorted(artifacts, key=lambda made: made.manifest.made_at)]
-    wanted = {row}
-    for _, fates in reversed(histories):
-        wanted |= {fate.row for fate in fates if wanted & set(fate.became)}
-    for artifact, fates in histories:
-        yield from ((artifact, fate) for fate in fates if fate.row in wanted)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from tutelage.core.permission import EVERYONE, checked_label
 from tutelage.core.records import Language
@@ -25,10 +25,17 @@ class Source(Settings):
     """Who may use it, such as `client:acme matter:2024-17 only:training until:2027-12-31`; left out: as documents.permission."""
 
 
+def _in_full(value: object) -> object:
+    return {"path": value} if isinstance(value, str) else value
+
+
+SourceOrPath = Annotated[Source, BeforeValidator(_in_full, json_schema_input_type=str | Source)]
+
+
 class DocumentsSettings(Settings):
     """Which texts the model learns from, and what is done to them before."""
 
-    sources: tuple[str | Source, ...] = Field(min_length=1)
+    sources: tuple[SourceOrPath, ...] = Field(min_length=1)
     """Files, folders (with all below them), patterns such as `contracts/*.docx`, zip files, URLs, or `package:licensedcode` for
     the licence texts of the demo; relative to the recipe's folder. Or `path`, `format` and `permission` of each."""
 
@@ -52,5 +59,4 @@ class DocumentsSettings(Settings):
     @property
     def listed(self) -> tuple[Source, ...]:
         """All sources in full, each with its permission."""
-        full = (Source(path=source) if isinstance(source, str) else source for source in self.sources)
-        return tuple(source.model_copy(update={"permission": source.permission or self.permission}) for source in full)
+        return tuple(source.model_copy(update={"permission": source.permission or self.permission}) for source in self.sources)

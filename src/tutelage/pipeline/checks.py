@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 from tutelage.core.errors import InputError, RecipeError
+from tutelage.core.permission import parse, why_not
 from tutelage.engine.bases import find_base
-from tutelage.pipeline.recipe import Loaded
+from tutelage.pipeline.recipe import Loaded, Recipe
 from tutelage.pipeline.yaml_tree import Place
 
 
@@ -28,7 +30,17 @@ def _broken(loaded: Loaded) -> Iterator[tuple[Place, str]]:
         if tokens >= limit:
             yield place, (f"is {tokens}; a draft and its prompt must fit endpoint.context_length ({limit}). "
                           "Lower it or raise endpoint.context_length.")
+    yield from _not_permitted(recipe)
     try:
         find_base(recipe.training.base)
     except InputError as error:
         yield ("training", "base"), str(error)
+
+
+def _not_permitted(recipe: Recipe) -> Iterator[tuple[Place, str]]:
+    """Sources that may not be used for the recipe's audience, or no longer."""
+    for number, source in enumerate(recipe.documents.listed):
+        allowed = parse(source.permission).purposes[0]
+        if reason := why_not(source.permission, audience=recipe.audience, purpose=allowed, today=date.today()):
+            yield ("documents", "sources", number), (f"{source.path} may not be used: {reason}. Leave it out, or make a model of its own "
+                                                     "for those who may: set `audience`.")

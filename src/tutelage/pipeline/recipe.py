@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from tutelage.core.errors import RecipeError
+from tutelage.core.permission import EVERYONE
 from tutelage.core.records import Language
 from tutelage.core.settings import Settings
 from tutelage.dataset.settings import DatasetSettings
-from tutelage.documents.settings import DocumentsSettings
+from tutelage.documents.settings import DocumentsSettings, Label
 from tutelage.drafting.settings import DraftingSettings
 from tutelage.endpoint.settings import EndpointSettings
 from tutelage.model.settings import ModelSettings
@@ -33,6 +34,9 @@ class Recipe(Settings):
     """Name of the recipe. Letters, digits, dot, dash, underscore."""
     language: Language = "en"
     """Language of messages and pages at first: en or zh. Each user can switch."""
+    audience: Label = EVERYONE
+    """Whom the model and the clause library are for: everyone, or `client:acme`, or `client:acme matter:2024-17`. A source that
+    its permission keeps from this audience is refused."""
     desk: str = ""
     """Database URL of the desk (users, library, drafts, reviews); left out: an SQLite file in the work folder."""
     documents: DocumentsSettings
@@ -86,7 +90,11 @@ def load_recipe(path: Path, *, changes: Sequence[str] = ()) -> Loaded:
     try:
         recipe = Recipe.model_validate(tree.data)
     except ValidationError as error:
-        found = [_explain(path.name, tree, set_places, mistake) for mistake in error.errors()]
+        mistakes = error.errors()
+        # A list whose items are all wrong counts as empty, too.
+        inner = {mistake["loc"][:depth] for mistake in mistakes for depth in range(len(mistake["loc"]))}
+        found = [_explain(path.name, tree, set_places, mistake) for mistake in mistakes
+                 if mistake["type"] != "too_short" or mistake["loc"] not in inner]
         raise RecipeError("\n".join(lines + found)) from None
     if lines:
         raise RecipeError("\n".join(lines))
@@ -118,7 +126,7 @@ def _explain(name: str, tree: Tree, set_places: set[Place], mistake: ErrorDetail
         return f"{where}: no such setting. " + (f"Did you mean `{close[0]}`?" if close else f"Known: {', '.join(known)}.")
     if mistake["type"] == "missing":
         return f"{where}: missing; it has no default."
-    text = mistake["msg"]
+    text = mistake["msg"].removeprefix("Value error, ")
     got = "" if mistake["type"] == "value_error" else f" (got {mistake['input']!r})"
     return f"{where}: {text[0].lower()}{text[1:]}{got}"
 
@@ -141,11 +149,17 @@ def _readable(loc: tuple[str | int, ...], data: Any) -> Place:
 def _known(place: Place) -> list[str]:
     owner: type[BaseModel] = Recipe
     for step in place:
-        found = owner.model_fields.get(str(step))
-        if found is None or not (isinstance(found.annotation, type) and issubclass(found.annotation, BaseModel)):
-            break
-        owner = found.annotation
+        if isinstance(step, str) and step in owner.model_fields:
+            owner = next(groups_of(owner.model_fields[step].annotation), owner)
     return list(owner.model_fields)
+
+
+def groups_of(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The groups of settings that a type holds: itself, or those inside a tuple, a choice or an annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from groups_of(inner)
 
 
 def write_resolved(recipe: Recipe) -> str:

@@ -1,0 +1,90 @@
+"""Everything that saw a document: rows, datasets, models and runs, for a request to delete it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from tutelage.core.errors import InputError
+from tutelage.core.files import read_rows
+from tutelage.core.records import Document, Example, Record
+from tutelage.core.store import Artifact, Store
+from tutelage.pipeline.runs import MADE, Made
+from tutelage.pipeline.stages import STAGES
+
+
+class Use(Record):
+    """One artifact that saw the document. `rows` are its rows that come from it, `runs` the runs that made or used the artifact.
+
+    `what` is what happened to the document (kept, dropped, ...) in the stage `documents`, "rows" in the dataset, and "derived" in
+    what was made from that dataset.
+    """
+
+    stage: str
+    artifact: str
+    folder: str
+    what: str
+    reason: str
+    rows: tuple[str, ...]
+    runs: tuple[str, ...]
+
+
+def uses(work: Path, document: str) -> list[Use]:
+    """All artifacts that saw a document, given by id, by the name of its file, or by the SHA-256 of the file; oldest stage first.
+
+    Raises InputError if none did.
+    """
+    store = Store(work)
+    runs = _runs(work)
+    found: list[Use] = []
+    reached: set[str] = set()
+    for artifact in store.all("documents"):
+        fates = _fates(artifact, document)
+        if not fates:
+            continue
+        what = ", ".join(sorted({what for what, _ in fates.values()}))
+        reason = ", ".join(sorted({reason for _, reason in fates.values()}))
+        found.append(_use(artifact, what, reason, tuple(fates), runs))
+        for dataset in store.all("dataset"):
+            if dataset.manifest.parents.get("documents") == artifact.id and (rows := tuple(_rows(dataset, set(fates)))):
+                found.append(_use(dataset, "rows", "", rows, runs))
+                reached.add(dataset.id)
+    if not found:
+        raise InputError(f"{document}: no document of this id, file name or SHA-256 was ever read in {work}. "
+                         "Names stand in documents.jsonl and dropped.jsonl of `tutelage show documents`.")
+    for stage in STAGES:
+        for artifact in store.all(stage.name) if stage.name not in ("documents", "dataset") else []:
+            if reached & set(artifact.manifest.parents.values()):
+                reached.add(artifact.id)
+                found.append(_use(artifact, "derived", "", (), runs))
+    return found
+
+
+def _fates(artifact: Artifact, document: str) -> dict[str, tuple[str, str]]:
+    """Rows of the documents stage that are the document: id -> what happened to it at last, and why."""
+    by_hash = {row.id for row in read_rows(artifact.file("documents.jsonl"), Document) if row.source_sha256 == document}
+    found: dict[str, tuple[str, str]] = {}
+    for fate in artifact.history():
+        is_named = fate.name == document or fate.name.startswith((f"{document}:", f"{document}/"))
+        if fate.row == document or is_named or fate.row in by_hash:
+            found[fate.row] = (fate.what, fate.reason)
+    return found
+
+
+def _rows(dataset: Artifact, documents: set[str]) -> Iterator[str]:
+    return (row.id for row in read_rows(dataset.file("examples.jsonl"), Example) if row.document_id in documents)
+
+
+def _use(artifact: Artifact, what: str, reason: str, rows: tuple[str, ...], runs: Mapping[str, tuple[str, ...]]) -> Use:
+    return Use(stage=artifact.manifest.kind, artifact=artifact.id, folder=str(artifact.folder), what=what, reason=reason, rows=rows,
+               runs=runs.get(artifact.id, ()))
+
+
+def _runs(work: Path) -> dict[str, tuple[str, ...]]:
+    """Artifact id -> names of the runs that made or used it, oldest first."""
+    by_artifact: dict[str, tuple[str, ...]] = {}
+    for path in sorted((work / "runs").glob(f"*/{MADE}")):
+        made = Made.model_validate_json(path.read_text("utf-8"))
+        for artifact in made.ids.values():
+            by_artifact[artifact] = (*by_artifact.get(artifact, ()), path.parent.name)
+    return by_artifact
