@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TUTELAGE := $(BIN)/tutelage
 
-.PHONY: demo test test-all check soak setup bench docs pictures package clean
+.PHONY: demo test test-all check soak setup bench gpu-check docs pictures package clean
 
 demo: $(VENV)/.ready
 ifeq ($(SERVE),0)
@@ -59,6 +59,10 @@ check: setup
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python -m pytest tests/house_rules
+
+# Everything that needs a GPU; each writes benchmarks/results/gpu-*.json.
+gpu-check: setup
+	$(BIN)/python benchmarks/gpu_training.py
 
 docs: setup
 	$(BIN)/python docs/generate.py

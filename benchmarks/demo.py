@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,8 @@ from pathlib import Path
 
 from common import PeakMemory, at_least, at_most, finish
 
-from tutelage.core.records import GateDecision
+from tutelage.core.files import read_rows
+from tutelage.core.records import Example, GateDecision
 from tutelage.core.store import Artifact
 from tutelage.pipeline.runs import newest_artifact
 
@@ -66,10 +68,22 @@ def read_figures(artifacts: dict[str, Artifact]) -> dict[str, object]:
             "tokens_per_second": training["tokens_per_second"], "steps": training["steps"],
             "bits_per_byte": {name: [row["value"], row["low"], row["high"]] for name, row in bits.items()},
             "held_out": gate.n, "relative_gain": round((base - tuned) / base, 4), "verdict": gate.verdict, "gate_open": gate.is_open,
-            "leak_pairs": artifacts["dataset"].manifest.counts.get("leaks", 0),
+            "leak_pairs": leak_pairs(artifacts["dataset"]),
             "parity_ids_share": parity["ids_identical"] / parity["prompts"],
             "parity_argmax_share": parity["share"], "copy": parity["quantisation"],
             "refused_copies": {entry["quantisation"]: entry["share"] for entry in evidence["refused"]}}
+
+
+def leak_pairs(dataset: Artifact) -> int:
+    """Rows of training or validation with J >= 0.5 to a held-out row, by plain sets: independent of the code that split them."""
+    def runs(text: str) -> set[tuple[str, ...]]:
+        words = re.findall(r"[^\W_]+", text.lower())
+        return {tuple(words[at:at + 5]) for at in range(max(1, len(words) - 4))}
+
+    examples = list(read_rows(dataset.file("examples.jsonl"), Example))
+    held_out = [runs(row.text) for row in examples if row.part == "held_out"]
+    seen = [runs(row.text) for row in examples if row.part != "held_out"]
+    return sum(any(2 * len(mine & theirs) >= len(mine | theirs) for theirs in held_out) for mine in seen)
 
 
 if __name__ == "__main__":
