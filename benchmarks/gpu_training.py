@@ -45,8 +45,9 @@ def main() -> None:
 
 def train(work: Path, *, visible: str) -> dict[str, float]:
     """The summary of the first steps of the demo's training, with these devices visible."""
-    subprocess.run([sys.executable, "-m", "tutelage", "make", str(ROOT / "recipes" / "demo.yaml"), "--until", "training", "--work", str(work),
-                    "--set", f"training.maximum_steps={STEPS}"], env={**os.environ, "CUDA_VISIBLE_DEVICES": visible}, check=True)
+    words = ["make", str(ROOT / "recipes" / "demo.yaml"), "--until", "training", "--set", f"training.maximum_steps={STEPS}"]
+    subprocess.run([sys.executable, "-m", "tutelage", *words, "--work", str(work)],
+                   env={**os.environ, "CUDA_VISIBLE_DEVICES": visible}, check=True)
     training = Store(work).latest("training")
     assert training is not None
     found: dict[str, float] = json.loads(training.file("training.json").read_text("utf-8"))
