@@ -46,7 +46,7 @@ def test_the_three_candidates_were_opened_one_at_a_time_and_closed(scored: Score
 
 def test_every_candidate_has_every_metric_once(scored: Scored) -> None:
     scores = [Score.model_validate(line) for line in scored.lines("scores.jsonl")]
-    assert len({(score.candidate, score.metric) for score in scores}) == len(scores) == 21
+    assert len({(score.candidate, score.metric) for score in scores}) == len(scores) == 42
     for score in scores:
         assert score.low <= score.value <= score.high, score
         assert (score.versus is None) == (score.candidate == "base")
@@ -223,7 +223,7 @@ def test_a_row_too_long_for_one_candidate_is_scored_by_none(store: Store) -> Non
 
 def test_without_drafts_only_bits_per_byte_is_measured(store: Store) -> None:
     found = make_scores(store, three_engines(), settings=ScoresSettings(drafts=0, bootstrap=1000))
-    assert {line["metric"] for line in found.lines("scores.jsonl")} == {"bits_per_byte"}
+    assert {line["metric"] for line in found.lines("scores.jsonl")} == {"bits_per_byte", "perplexity"}
     assert GateDecision.model_validate(found.json("gate.json")).is_open
     assert found.artifact.file("report.en.html").read_text("utf-8").count("<svg") == 3
 

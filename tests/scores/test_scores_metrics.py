@@ -5,7 +5,17 @@ import random
 
 import pytest
 
-from tutelage.scores.metrics import METRICS, bits_per_byte, common_subsequence_length, is_looping, repetition, rouge_l, tokens
+from tutelage.scores.metrics import (
+    METRICS,
+    bits_per_byte,
+    common_subsequence_length,
+    edit_share,
+    is_exact,
+    is_looping,
+    repetition,
+    rouge_l,
+    tokens,
+)
 
 
 def test_a_model_that_knows_nothing_needs_8_bits_for_a_byte() -> None:
@@ -17,18 +27,18 @@ def test_chinese_characters_are_tokens_and_other_words_stay_whole() -> None:
 
 
 def test_identical_chinese_has_rouge_l_one() -> None:
-    assert rouge_l("保密期限为三年。", "保密期限为三年。") == 1.0
+    assert rouge_l("保密期限为三年。", "保密期限为三年。").f1 == 1.0
 
 
 def test_rouge_l_of_chinese_is_hand_worked() -> None:
     # 甲方应当付款 (6) against 甲方付款 (4): common 甲方付款 = 4; precision 4/4, recall 4/6, F1 = 0.8
-    assert rouge_l("甲方应当付款", "甲方付款") == pytest.approx(0.8)
+    assert rouge_l("甲方应当付款", "甲方付款").f1 == pytest.approx(0.8)
 
 
 def test_texts_with_nothing_in_common_and_empty_drafts_have_rouge_l_zero() -> None:
-    assert rouge_l("the licensee shall pay", "") == 0.0
-    assert rouge_l("the licensee shall pay", "warranty disclaimer") == 0.0
-    assert rouge_l("...", "...") == 0.0
+    assert rouge_l("the licensee shall pay", "").f1 == 0.0
+    assert rouge_l("the licensee shall pay", "warranty disclaimer").f1 == 0.0
+    assert rouge_l("...", "...").f1 == 0.0
 
 
 def plain_common_subsequence(first: list[str], second: list[str]) -> int:
@@ -48,6 +58,13 @@ def test_the_bit_parallel_subsequence_equals_the_textbook_table() -> None:
         assert common_subsequence_length(first, second) == plain_common_subsequence(first, second)
 
 
+def test_a_share_to_edit_is_hand_worked() -> None:
+    assert edit_share("应当付款", "不应付款") == pytest.approx(0.5)  # one insertion, one deletion, over four characters
+    assert edit_share("same", "same") == 0.0
+    assert is_exact("the  same\ntext", "the same text")
+    assert not is_exact("shall", "shall not")
+
+
 def test_repetition_is_hand_worked() -> None:
     # Nine tokens have six runs of four; "a b c d" comes twice, the rest once: 1 - 5/6
     assert repetition("a b c d x a b c d") == pytest.approx(1 / 6)
@@ -61,5 +78,6 @@ def test_a_draft_in_circles_is_found_and_a_clause_is_not() -> None:
 
 def test_every_metric_says_what_is_good() -> None:
     assert {metric.name: metric.good for metric in METRICS} == {
-        "bits_per_byte": "low", "rouge_l": "high", "clause_type_match": "high", "looping_share": "low",
+        "bits_per_byte": "low", "perplexity": "low", "rouge_l": "high", "rouge_1": "high", "rouge_2": "high", "bleu_en": "high",
+        "bleu_zh": "high", "chrf": "high", "edit_share": "low", "exact_match": "high", "clause_type_match": "high", "looping_share": "low",
         "repetition": "", "stopped_share": "", "draft_tokens": ""}

@@ -161,7 +161,7 @@ def _compute(rows: _Rows, measured: Sequence[CandidateMeasured], examples: Mappi
     drafted = [row for row in examples if all(row in drafts for drafts in drafts_of)]
     judged = {one.candidate: judge_rows(one, examples, drafted, classifier) for one in measured}
     pairs = ((roles.tuned, roles.base), (roles.copy, roles.base), (roles.copy, roles.tuned))
-    scores, comparisons = compare(judged, pairs, base=roles.base, settings=settings)
+    scores, comparisons = compare(judged, examples, pairs, base=roles.base, settings=settings)
     by_pair = {(one.candidate, one.versus, one.metric): one for one in comparisons}
     copy_base = by_pair[roles.copy, roles.base, "bits_per_byte"]
     copy_tuned = by_pair[roles.copy, roles.tuned, "bits_per_byte"]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+from rapidfuzz.distance import Levenshtein
 
 TOKEN = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿\U00020000-\U0003134f]"
                    r"|(?:(?![぀-ヿ㐀-䶿一-鿿豈-﫿\U00020000-\U0003134f])[^\W_])+")
@@ -18,17 +21,26 @@ LOOPING = 0.5  # of 2,201 clauses of real licences none repeats that much; the h
 class Metric:
     """A metric's name, its good direction ("" for a description without one) and how it is computed over rows.
 
-    A "ratio" is a sum over a sum, a "mean" an average of rows, a "share" an average of yes and no.
+    A "ratio" is a sum over a sum, an "exp" e to the power of one, a "mean" an average of rows, a "share" an average of yes and
+    no, a "corpus" a function of sums over all rows.
     """
 
     name: str
     good: Literal["low", "high", ""]
-    kind: Literal["ratio", "mean", "share"]
+    kind: Literal["ratio", "exp", "mean", "share", "corpus"]
 
 
 METRICS = (
     Metric("bits_per_byte", "low", "ratio"),
+    Metric("perplexity", "low", "exp"),
     Metric("rouge_l", "high", "mean"),
+    Metric("rouge_1", "high", "mean"),
+    Metric("rouge_2", "high", "mean"),
+    Metric("bleu_en", "high", "corpus"),
+    Metric("bleu_zh", "high", "corpus"),
+    Metric("chrf", "high", "corpus"),
+    Metric("edit_share", "low", "mean"),
+    Metric("exact_match", "high", "share"),
     Metric("clause_type_match", "high", "share"),
     Metric("looping_share", "low", "share"),
     Metric("repetition", "", "mean"),
@@ -67,18 +79,59 @@ def common_subsequence_length(first: Sequence[str], second: Sequence[str]) -> in
     return len(first) - row.bit_count()
 
 
-def rouge_l(reference: str, draft: str) -> float:
-    """ROUGE-L F1 in 0..1: how much of both texts is one common subsequence of words (of characters in Chinese).
+@dataclass(frozen=True)
+class Overlap:
+    """Precision, recall and their harmonic mean F1, each in 0..1."""
 
-    Equals rouge-score 0.1.2 without stemming on ASCII text. Two texts without any token give 0.
-    Source: Lin 2004, ROUGE: a package for automatic evaluation of summaries.
+    precision: float
+    recall: float
+
+    @property
+    def f1(self) -> float:
+        """2 * precision * recall / (precision + recall); 0 where nothing is shared."""
+        both = self.precision + self.recall
+        return 2 * self.precision * self.recall / both if both else 0.0
+
+
+def rouge_n(reference: str, draft: str, n: int) -> Overlap:
+    """ROUGE-N: shared runs of n words (of characters in Chinese), each counted as often as it stands in both.
+
+    Equals rouge-score 0.1.2 without stemming on ASCII text. Source: Lin 2004.
+    """
+    expected, got = (Counter(runs(tokens(text), n)) for text in (reference, draft))
+    return _overlap((expected & got).total(), expected.total(), got.total())
+
+
+def rouge_l(reference: str, draft: str) -> Overlap:
+    """ROUGE-L: how much of both texts is one common subsequence of words (of characters in Chinese).
+
+    Equals rouge-score 0.1.2 without stemming on ASCII text. Two texts without any token share nothing. Source: Lin 2004,
+    ROUGE: a package for automatic evaluation of summaries.
     """
     expected, got = tokens(reference), tokens(draft)
-    common = common_subsequence_length(expected, got)
-    if common == 0:
-        return 0.0
-    precision, recall = common / len(got), common / len(expected)
-    return 2 * precision * recall / (precision + recall)
+    return _overlap(common_subsequence_length(expected, got), len(expected), len(got))
+
+
+def runs(words: Sequence[str], n: int) -> list[tuple[str, ...]]:
+    """All runs of n words."""
+    return [tuple(words[place:place + n]) for place in range(len(words) - n + 1)]
+
+
+def edit_share(reference: str, draft: str) -> float:
+    """Characters to insert, delete or replace until the draft is the reference, over the longer length, 0..1: 0 is the same text.
+
+    What a person would have to change. Source: Levenshtein 1966; computed by rapidfuzz.
+    """
+    return float(Levenshtein.normalized_distance(reference, draft))
+
+
+def is_exact(reference: str, draft: str) -> bool:
+    """Whether both are the same text, white space apart."""
+    return " ".join(reference.split()) == " ".join(draft.split())
+
+
+def _overlap(shared: int, expected: int, got: int) -> Overlap:
+    return Overlap(shared / got if got else 0.0, shared / expected if expected else 0.0)
 
 
 def repetition(text: str) -> float:
@@ -86,9 +139,8 @@ def repetition(text: str) -> float:
 
     Source: Welleck et al. 2019, arXiv:1908.04319, seq-rep-4.
     """
-    words = tokens(text)
-    runs = [tuple(words[place:place + REPEAT_LENGTH]) for place in range(len(words) - REPEAT_LENGTH + 1)]
-    return 1 - len(set(runs)) / len(runs) if runs else 0.0
+    found = runs(tokens(text), REPEAT_LENGTH)
+    return 1 - len(set(found)) / len(found) if found else 0.0
 
 
 def is_looping(text: str) -> bool:

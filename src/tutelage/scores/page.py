@@ -28,22 +28,25 @@ def render_page(report: Report, plots: Mapping[str, str], language: str) -> str:
         title=escape(text("scores.page.title", language)), body=_Page(report, language).body(plots))
 
 
+COARSE = ("draft_tokens", "bleu_en", "bleu_zh", "chrf")
+
+
 def figure(value: float, metric: str) -> str:
     """A value as the page shows it: shares in percent, tokens with one decimal, all else with three."""
     if _is_share(metric):
         return f"{100 * value:.1f} %"
-    return f"{value:.1f}" if metric == "draft_tokens" else f"{value:.3f}"
+    return f"{value:.1f}" if metric in COARSE else f"{value:.3f}"
 
 
 def signed(value: float, metric: str) -> str:
     """A difference with its sign; of shares in percentage points."""
     if _is_share(metric):
         return f"{100 * value:+.1f}"
-    return f"{value:+.1f}" if metric == "draft_tokens" else f"{value:+.3f}"
+    return f"{value:+.1f}" if metric in COARSE else f"{value:+.3f}"
 
 
 def _is_share(metric: str) -> bool:
-    return metric == "repetition" or any(one.kind == "share" for one in METRICS if one.name == metric)
+    return metric in ("repetition", "edit_share") or any(one.kind == "share" for one in METRICS if one.name == metric)
 
 
 def _code(sentence: str) -> str:

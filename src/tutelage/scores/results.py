@@ -47,7 +47,11 @@ class RowMeasure(Record):
     draft: str | None = None
     draft_tokens: int | None = None
     stopped: bool | None = None
+    rouge_1: float | None = None
+    rouge_2: float | None = None
     rouge_l: float | None = None
+    edit_share: float | None = None
+    exact: bool | None = None
     repetition: float | None = None
     type_predicted: str | None = None
 

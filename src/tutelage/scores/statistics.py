@@ -7,7 +7,7 @@ tests/scores/test_scores_statistics.py (error rate under no difference, coverage
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -86,6 +86,26 @@ def resampled_ratios(groups: Sequence[Grouped], *, resamples: int, seed: int) ->
     return np.concatenate(pieces, axis=1)
 
 
+def resampled_scores(groups: Sequence[Floats], score: Callable[[Floats], float], *, resamples: int, seed: int) -> Floats:
+    """As `resampled_ratios` for any function of sums: each of `groups` has shape (documents, counts), `score` takes (counts,)."""
+    documents = len(groups[0])
+    draws = np.random.default_rng(seed).multinomial(documents, np.full(documents, 1 / documents), size=resamples)
+    return np.array([[score(total) for total in draws @ one] for one in groups])
+
+
+def swap_p_value(first: Floats, second: Floats, score: Callable[[Floats], float], *, resamples: int, seed: int) -> float:
+    """Two-sided p that two models differ on a function of sums, each of shape (documents, counts), by approximate randomisation.
+
+    Under no difference the two models' documents may be swapped at random. Source: Noreen 1989; Riezler and Maxwell 2005.
+    """
+    observed = abs(score(first.sum(axis=0)) - score(second.sum(axis=0)))
+    swapped = np.random.default_rng(seed).integers(0, 2, size=(resamples, len(first))).astype(float)
+    ones = swapped @ second + (1 - swapped) @ first
+    others = swapped @ first + (1 - swapped) @ second
+    hits = sum(abs(score(one) - score(other)) >= observed - 1e-9 for one, other in zip(ones, others, strict=True))
+    return (hits + 1) / (resamples + 1)
+
+
 def percentile_interval(values: Floats, alpha: float = 0.05) -> Interval:
     """The middle 1 - alpha of resampled values."""
     low, high = np.quantile(values, [alpha / 2, 1 - alpha / 2])
@@ -147,6 +167,56 @@ def paired_share_interval(both: int, only_first: int, only_second: int, neither:
     low = difference - math.sqrt(max(0.0, down1 ** 2 - 2 * phi * down1 * up2 + up2 ** 2))
     high = difference + math.sqrt(max(0.0, up1 ** 2 - 2 * phi * up1 * down2 + down2 ** 2))
     return Interval(low, high)
+
+
+def mcnemar_power(only_first: float, only_second: float, n: int, alpha: float = 0.05) -> float:
+    """Chance that exact McNemar on n rows shows a difference whose true shares of discordant rows are these two.
+
+    Sums over the number of discordant rows what the binomial test would say of each split.
+    """
+    discordant = only_first + only_second
+    if discordant <= 0:
+        return 0.0
+    total = 0.0
+    counts = np.arange(n + 1)
+    for found, chance in zip(counts, stats.binom.pmf(counts, n, discordant), strict=True):
+        if chance > 1e-9:
+            splits = np.arange(found + 1)
+            rejected = np.minimum(1.0, 2.0 * stats.binom.cdf(np.minimum(splits, found - splits), found, 0.5)) <= alpha
+            total += chance * float(stats.binom.pmf(splits, found, only_first / discordant)[rejected].sum())
+    return total
+
+
+def holm(p_values: Mapping[str, float], alpha: float = 0.05) -> dict[str, bool]:
+    """Which of several tests hold together: the chance of even one false alarm among them stays at alpha. For gates.
+
+    Source: Holm 1979, Scandinavian Journal of Statistics 6, 65-70.
+    """
+    ordered = sorted(p_values, key=lambda name: (p_values[name], name))
+    held: dict[str, bool] = {}
+    for place, name in enumerate(ordered):
+        held[name] = all(held.values()) and p_values[name] <= alpha / (len(ordered) - place)
+    return held
+
+
+def benjamini_hochberg(p_values: Mapping[str, float], alpha: float = 0.05) -> dict[str, bool]:
+    """Which of many tests hold if at most a share alpha of those named may be false alarms. For slices.
+
+    Source: Benjamini and Hochberg 1995, JRSS B 57, 289-300.
+    """
+    ordered = sorted(p_values, key=lambda name: (p_values[name], name))
+    last = max((place for place, name in enumerate(ordered, 1) if p_values[name] <= alpha * place / len(ordered)), default=0)
+    return {name: place <= last for place, name in enumerate(ordered, 1)}
+
+
+def highest_unseen_share(n: int, alpha: float = 0.05) -> float:
+    """How frequent something may still be that never happened in n tries: 1 - alpha^(1/n), about 3 / n at 0.05 (rule of three).
+
+    Source: Hanley and Lippman-Hand 1983, JAMA 249, 1743-1745.
+    """
+    if n < 1:
+        raise ValueError(f"n is {n}; it must be at least 1.")
+    return float(1 - alpha ** (1 / n))
 
 
 def verdict(interval: Interval, p_value: float, *, lower_is_better: bool, alpha: float = 0.05) -> Verdict:
