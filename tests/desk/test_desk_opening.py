@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, text
 
 from tutelage.core.errors import ServiceUnavailable
 from tutelage.desk import connection
@@ -94,7 +96,7 @@ def test_another_programs_database_is_left_as_it_is(tmp_path: Path) -> None:
 
 def test_a_newer_desk_is_refused(desk: Desk, desk_path: Path, raw: sqlite3.Connection) -> None:
     raw.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(DeskError, match=r"has schema 9999; this version of Tutelage knows up to 0001. Upgrade Tutelage"):
+    with pytest.raises(DeskError, match=r"has schema 9999; this version of Tutelage knows up to 0002. Upgrade Tutelage"):
         open_desk(f"sqlite:///{desk_path}")
 
 
@@ -105,6 +107,23 @@ def test_the_migrations_make_exactly_the_tables_of_the_models(desk_path: Path) -
         for setting, expected in (("journal_mode", "wal"), ("foreign_keys", 1), ("busy_timeout", 10_000)):
             assert opened.exec_driver_sql(f"PRAGMA {setting}").scalar_one() == expected
     engine.dispose()
+
+
+def test_a_desk_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "desk.sqlite"
+    engine = create_engine(f"sqlite:///{path}")
+    config = connection.script_config()
+    with engine.begin() as opened:
+        config.attributes["connection"] = opened
+        command.upgrade(config, "0001")
+        opened.execute(text("INSERT INTO clauses VALUES ('en-a', 'term', 'en', 'Term', '[\"term\"]', 'One year.', 'lease.txt', 'MIT')"))
+    engine.dispose()
+    desk = open_desk(f"sqlite:///{path}")
+    (clause,) = desk.clauses()
+    assert (clause.id, clause.keywords, clause.permission) == ("en-a", ("term",), "everyone")
+    assert desk.labels.counts(dataset="d1").items == 0
+    desk.check_audit()
+    desk.close()
 
 
 def test_a_migration_that_was_killed_leaves_nothing_and_is_made_up_for(tmp_path: Path) -> None:

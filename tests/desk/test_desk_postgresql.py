@@ -10,12 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError
 
 from tutelage.core.errors import ServiceUnavailable
+from tutelage.core.records import Unlabelled
 from tutelage.desk import connection
 from tutelage.desk.desk import Desk, open_desk
 from tutelage.desk.errors import ChainBroken, NotAllowed, StaleDraft
@@ -116,6 +118,58 @@ def test_of_many_edits_one_is_kept_in_postgresql(desk: Desk) -> None:
     with ThreadPoolExecutor(6) as pool:
         assert sum(pool.map(edit, range(12))) == 1
     desk.check_audit()
+
+
+def test_two_people_label_in_postgresql(desk: Desk, url: str) -> None:
+    items = [Unlabelled(id=f"c{number}", text="两年。\x00", heading="", language="zh", suggested="term", document_id="d", source="a")
+             for number in (1, 2, 3)]
+    assert (desk.labels.fill(items, dataset="d1"), desk.labels.fill(items, dataset="d1")) == (3, 0)
+    desk.labels.put("c2", person="ann", clause_type="term", needed=2)
+    found = desk.labels.next("rita", dataset="d1")
+    assert found is not None
+    assert (found.id, found.text) == ("c2", "两年。\ufffd")
+    assert desk.labels.put("c2", person="rita", clause_type="term", needed=2).confirmed == "term"
+    desk.labels.put("c1", person="ann", clause_type="term", needed=2)
+    desk.labels.put("c1", person="rita", clause_type="none", needed=2)
+    assert [(pair.n, pair.agreed) for pair in desk.labels.agreement().pairs] == [(2, 1)]
+    assert [found.item for found in desk.labels.disagreements()] == ["c1"]
+    assert desk.labels.counts(dataset="d1", person="ann").left == 1
+    assert [row.people for row in desk.labels.confirmed()] == [("ann", "rita")]
+    desk.labels.put("c3", person="ann", clause_type="skip", needed=2)
+    assert desk.labels.fill(items, dataset="d2") == 0
+    assert desk.labels.confirm(needed=1) == 0
+    engine = connection.connect(url)
+    for statement, said in (
+        ("UPDATE label_items SET clause_type = 'none' WHERE id = 'c2'", "a confirmed type is final"),
+        ("UPDATE label_items SET clause_type = 'term', confirmed_at = 'now' WHERE id = 'c1'", "more than half of those who answered"),
+        ("INSERT INTO labels VALUES ('c3', 'ghost', 'term', '')", "a label is given by a user"),
+        ("UPDATE labels SET clause_type = 'term' WHERE item = 'c1' AND person = 'rita'", "once another person has answered"),
+        ("TRUNCATE labels", "labels are never deleted"),
+    ):
+        with pytest.raises(IntegrityError, match=said), engine.begin() as opened:
+            opened.execute(text(statement))
+    engine.dispose()
+    desk.check_audit()
+
+
+def test_the_first_version_is_brought_up_to_date_in_postgresql(url: str) -> None:
+    engine = connection.connect(url)
+    with engine.begin() as opened:
+        opened.execute(text("CREATE SCHEMA older"))
+    engine.dispose()
+    older = f"{url}&options=-csearch_path%3Dolder"
+    engine = create_engine(older.replace("postgresql:", "postgresql+psycopg:"))
+    config = connection.script_config()
+    with engine.begin() as opened:
+        config.attributes["connection"] = opened
+        command.upgrade(config, "0001")
+        opened.execute(text("INSERT INTO clauses VALUES ('en-a', 'term', 'en', 'Term', '[]', 'One year.', 'lease.txt', 'MIT')"))
+    engine.dispose()
+    engine = create_engine(older.replace("postgresql:", "postgresql+psycopg:"))
+    connection.migrate(engine)
+    with engine.connect() as opened:
+        assert opened.execute(text("SELECT permission FROM clauses")).all() == [("everyone",)]
+    engine.dispose()
 
 
 def test_the_migrations_make_the_tables_of_the_models_in_postgresql(desk: Desk, url: str) -> None:

@@ -121,7 +121,9 @@ class Example(Record):
 
 
 class LibraryClause(Record):
-    """A clause of the library, with where it came from and under what licence. `keywords` are what it is searched by."""
+    """A clause of the library, with where it came from and under what licence. `keywords` are what it is searched by,
+    `permission` who may find it.
+    """
 
     id: str
     clause_type: str
@@ -131,6 +133,7 @@ class LibraryClause(Record):
     source: str
     licence: str
     keywords: tuple[str, ...] = ()
+    permission: str = "everyone"
 
 
 class ApprovedRow(Record):

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from tutelage.desk.errors import ChainBroken
 from tutelage.desk.records import AuditRow, text_sha256
-from tutelage.desk.tables import AuditHeadTable, AuditTable, DraftTable
+from tutelage.desk.tables import AuditHeadTable, AuditTable, DraftTable, LabelItemTable, LabelTable
 
 OPERATOR = "operator"  # who acts from the command line or the Python API: the owner of the machine
 
@@ -43,11 +43,13 @@ def rows(session: Session) -> list[AuditRow]:
 
 
 def check(session: Session) -> None:
-    """Raise ChainBroken at the first link that was changed, removed or added past the desk, or if an approved draft differs
-    from what its link says was approved.
+    """Raise ChainBroken at the first link that was changed, removed or added past the desk, or if an approved draft, a label
+    or a confirmed type differs from what its link says.
     """
     previous, number = "", 0
     approved: dict[str, tuple[str, str]] = {}
+    labels: dict[tuple[str, str], str] = {}
+    confirmed: dict[str, tuple[str, str]] = {}
     for row in session.scalars(select(AuditTable).order_by(AuditTable.number)):
         number += 1
         if row.number != number:
@@ -57,8 +59,13 @@ def check(session: Session) -> None:
         if row.previous != previous or row.hash != link:
             raise ChainBroken("desk.chain_changed", number=number, action=row.action, at=row.at)
         previous = row.hash
+        facts = json.loads(row.facts)
         if row.action == "approve":
-            approved[row.subject] = (row.actor, str(json.loads(row.facts)["text_sha256"]))
+            approved[row.subject] = (row.actor, str(facts["text_sha256"]))
+        elif row.action == "label":
+            labels[row.subject, row.actor] = str(facts["clause_type"])
+        elif row.action == "confirm label":
+            confirmed[row.subject] = (str(facts["clause_type"]), str(facts["confirmed_at"]))
     head = session.scalars(select(AuditHeadTable)).one_or_none()
     if head is None or head.number != number or head.hash != previous:
         raise ChainBroken("desk.chain_cut", number=number, expected=head.number if head else 0)
@@ -67,6 +74,19 @@ def check(session: Session) -> None:
             raise ChainBroken("desk.approval_changed", draft=draft.id)
     if approved:
         raise ChainBroken("desk.approval_gone", draft=min(approved, key=int))
+    _check_labels(session, labels, confirmed)
+
+
+def _check_labels(session: Session, labels: dict[tuple[str, str], str], confirmed: dict[str, tuple[str, str]]) -> None:
+    found = {(row.item, row.person): row.clause_type for row in session.scalars(select(LabelTable))}
+    types = {row.id: (row.clause_type, row.confirmed_at)
+             for row in session.scalars(select(LabelItemTable).where(LabelItemTable.clause_type.is_not(None)))}
+    for key in sorted(found.keys() | labels.keys()):
+        if found.get(key) != labels.get(key):
+            raise ChainBroken("desk.label_changed", item=key[0], person=key[1])
+    for item in sorted(types.keys() | confirmed.keys()):
+        if types.get(item) != confirmed.get(item):
+            raise ChainBroken("desk.confirmation_changed", item=item)
 
 
 def _hash(*, number: int, at: str, actor: str, action: str, subject: str, facts: str, previous: str) -> str:

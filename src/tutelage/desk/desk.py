@@ -15,6 +15,7 @@ from tutelage.desk import audit, drafts
 from tutelage.desk.audit import OPERATOR
 from tutelage.desk.connection import connect, reading, writing
 from tutelage.desk.errors import DeskError, NotFound
+from tutelage.desk.labels import Labels
 from tutelage.desk.passwords import hash_key, hash_of_nobody, hash_password, is_password, make_key
 from tutelage.desk.records import AuditRow, DraftRow, DraftState, Key, User, UserRole
 from tutelage.desk.tables import ClauseTable, KeyTable, UserTable
@@ -35,11 +36,12 @@ def open_desk(url: str) -> Desk:
 class Desk:
     """One open desk; safe to use from several threads, and beside other processes on the same database.
 
-    Every change appends to the audit chain in its own transaction: both happen, or neither.
+    Every change appends to the audit chain in its own transaction: both happen, or neither. `labels` is the labelling queue.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.labels = Labels(engine)
         self._nobody = hash_of_nobody()
 
     def close(self) -> None:
@@ -144,6 +146,17 @@ class Desk:
             if new or changed:
                 audit.append(session, actor=OPERATOR, action="put clauses", subject="library", facts={"new": new, "changed": changed})
         return new
+
+    def relabel_clauses(self, rows: Sequence[LibraryClause]) -> int:
+        """Write the permission of these clauses to those that the library holds already, add none; gives how many changed."""
+        wanted = {clause.id: clause.permission for clause in rows}
+        with writing(self._engine) as session:
+            changed = [row for row in session.scalars(select(ClauseTable)) if wanted.get(row.id, row.permission) != row.permission]
+            for row in changed:
+                row.permission = wanted[row.id]
+            if changed:
+                audit.append(session, actor=OPERATOR, action="relabel clauses", subject="library", facts={"changed": len(changed)})
+        return len(changed)
 
     def clauses(self, *, language: Language | None = None, clause_type: str | None = None) -> list[LibraryClause]:
         """The library, or the part of it in a language or of a type, by type and id."""

@@ -39,8 +39,8 @@ def find(session: Session, draft_id: int) -> DraftTable:
 def new(session: Session, begun: NewDraft) -> DraftRow:
     """Add a draft in state draft."""
     _check_text(begun.draft)
-    _check_letters(*begun.keywords, begun.model, *begun.sources)
-    author = _user_row(session, begun.author)
+    check_letters(*begun.keywords, begun.model, *begun.sources)
+    author = user_row(session, begun.author)
     at = audit.now()
     row = DraftTable(**begun.model_dump(exclude={"author"}), author=author.name, text=begun.draft, state="draft", comment="", approver=None,
                      created_at=at, updated_at=at, version=1)
@@ -77,7 +77,7 @@ def submit(session: Session, draft_id: int, *, author: str) -> DraftRow:
 def decide(session: Session, draft_id: int, *, approver: str, approve: bool, comment: str, text_sha256: str) -> DraftRow:
     """Approve or return a submitted draft."""
     row = find(session, draft_id)
-    person = _user_row(session, approver)
+    person = user_row(session, approver)
     if person.name == row.author:
         raise NotAllowed("desk.own_draft", draft=draft_id, name=person.name)
     if person.role not in DECIDERS:
@@ -90,7 +90,7 @@ def decide(session: Session, draft_id: int, *, approver: str, approve: bool, com
         raise DeskError("desk.no_comment", draft=draft_id)
     if len(comment) > LONGEST_TEXT:
         raise DeskError("desk.long_text", length=len(comment), longest=LONGEST_TEXT)
-    _check_letters(comment)
+    check_letters(comment)
     row.state, row.approver, row.comment = "approved" if approve else "returned", person.name, comment.strip()
     return _changed(session, row, actor=person.name, action="approve" if approve else "return",
                     facts={"text_sha256": text_sha256, "comment": row.comment})
@@ -120,7 +120,8 @@ def _changed(session: Session, row: DraftTable, *, actor: str, action: str, fact
     return record(row)
 
 
-def _user_row(session: Session, name: str) -> UserTable:
+def user_row(session: Session, name: str) -> UserTable:
+    """The person's row. Raises NotFound."""
     row = session.get(UserTable, name)
     if row is None:
         raise NotFound("desk.no_user", name=name)
@@ -137,10 +138,10 @@ def _check_text(text: str) -> None:
         raise DeskError("desk.empty_text")
     if len(text) > LONGEST_TEXT:
         raise DeskError("desk.long_text", length=len(text), longest=LONGEST_TEXT)
-    _check_letters(text)
+    check_letters(text)
 
 
-def _check_letters(*texts: str) -> None:
+def check_letters(*texts: str) -> None:
     """Refuse what no database keeps: zero bytes and halves of surrogate pairs."""
     if any("\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text) for text in texts):
         raise DeskError("desk.bad_text")

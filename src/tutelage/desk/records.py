@@ -59,6 +59,77 @@ class DraftRow(Record):
         return text_sha256(self.text)
 
 
+class GivenLabel(Record):
+    """What one person said of a clause: a type, or "none"."""
+
+    person: str
+    clause_type: str
+
+
+class LabelAnswer(Record):
+    """A person's answer on a clause and what came of it: `others` answered too, by time; `confirmed` is the agreed type, "" for
+    none yet.
+    """
+
+    item: str
+    clause_type: str
+    others: tuple[GivenLabel, ...]
+    confirmed: str
+
+
+class Disagreement(Record):
+    """A clause of which people said different things, so that one more person has to decide."""
+
+    item: str
+    heading: str
+    text: str
+    language: Language
+    given: tuple[GivenLabel, ...]
+
+
+class LabelCounts(Record):
+    """How far the labelling of a dataset's clauses is.
+
+    `yours`, `skipped` and `left` are a person's own: answered, passed over, still to be answered. Of the `confirmed` clauses
+    `suggested` had a suggestion of the rules, and people kept it in `suggestion_kept` of these.
+    """
+
+    items: int
+    confirmed: int
+    disputed: int
+    yours: int
+    skipped: int
+    left: int
+    suggested: int
+    suggestion_kept: int
+
+
+class PairAgreement(Record):
+    """How often two people gave the same label to the `n` clauses that both were the first to answer.
+
+    `low` and `high` bound the share with 95 % confidence. `kappa` is None where it is not defined: both gave one and the same
+    type to all of them.
+    """
+
+    first: str
+    second: str
+    n: int
+    agreed: int
+    low: float
+    high: float
+    kappa: float | None
+
+
+class Agreement(Record):
+    """The same over all pairs of people: of `n` clauses with two independent answers the two were equal in `agreed`."""
+
+    n: int
+    agreed: int
+    low: float
+    high: float
+    pairs: tuple[PairAgreement, ...]
+
+
 class AuditRow(Record):
     """One link of the audit chain: `hash` covers all other fields, `previous` is the hash of the row before."""
 

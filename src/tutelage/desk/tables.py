@@ -67,6 +67,7 @@ class ClauseTable(Table):
     text: Mapped[str]
     source: Mapped[str]
     licence: Mapped[str]
+    permission: Mapped[str]
 
 
 class DraftTable(Table):
@@ -95,6 +96,34 @@ class DraftTable(Table):
         CheckConstraint("state NOT IN ('approved', 'returned') OR approver IS NOT NULL", name="decided_by_somebody"),
         {"sqlite_autoincrement": True},
     )
+
+
+class LabelItemTable(Table):
+    """Clauses that people give a type to. `dataset` is the one that listed the clause last; `clause_type` is None until it is confirmed."""
+
+    __tablename__ = "label_items"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(unique=True)
+    dataset: Mapped[str] = mapped_column(index=True)
+    text: Mapped[str]
+    heading: Mapped[str]
+    language: Mapped[str]
+    suggested: Mapped[str]
+    document_id: Mapped[str]
+    source: Mapped[str]
+    clause_type: Mapped[str | None]
+    confirmed_at: Mapped[str | None]
+    __table_args__ = (CheckConstraint("(clause_type IS NULL) = (confirmed_at IS NULL)", name="confirmed_whole"),)
+
+
+class LabelTable(Table):
+    """What each person said of a clause: a type, "none" (no clause worth learning) or "skip" (no answer)."""
+
+    __tablename__ = "labels"
+    item: Mapped[str] = mapped_column(ForeignKey("label_items.id"), primary_key=True)
+    person: Mapped[str] = mapped_column(ForeignKey("users.name"), primary_key=True, index=True)
+    clause_type: Mapped[str]
+    at: Mapped[str]
 
 
 class AuditTable(Table):

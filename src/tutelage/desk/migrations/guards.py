@@ -64,3 +64,36 @@ FIRST_GUARDS = (
     Guard("audit_head_forward", "audit_head", "UPDATE", "NEW.number <> OLD.number + 1", "desk: the audit chain grows by one"),
     Guard("audit_head_stays", "audit_head", "DELETE", "1 = 1", "desk: the audit chain keeps its head"),
 )
+
+ITEM_FIXED = ("id", "number", "text", "heading", "language", "document_id", "source")
+ANSWERS = "(SELECT count(*) FROM labels WHERE item = NEW.id AND clause_type "  # ... = a type, or <> 'skip')
+IS_CONFIRMED = "EXISTS (SELECT 1 FROM label_items WHERE id = NEW.item AND clause_type IS NOT NULL)"
+
+LABEL_GUARDS = (
+    Guard("label_items_begin", "label_items", "INSERT",
+          "NEW.clause_type IS NOT NULL OR EXISTS (SELECT 1 FROM label_items WHERE id = NEW.id)",
+          "desk: a clause to be labelled begins anew and without a confirmed type"),
+    Guard("label_items_fixed", "label_items", "UPDATE", " OR ".join(f"NEW.{column} <> OLD.{column}" for column in ITEM_FIXED),
+          "desk: the text of a clause to be labelled and its source do not change"),
+    Guard("label_items_final", "label_items", "UPDATE",
+          "OLD.clause_type IS NOT NULL AND (NEW.clause_type IS NULL OR NEW.clause_type <> OLD.clause_type "
+          "OR NEW.confirmed_at IS NULL OR NEW.confirmed_at <> OLD.confirmed_at)",
+          "desk: a confirmed type is final"),
+    Guard("label_items_majority", "label_items", "UPDATE",
+          f"OLD.clause_type IS NULL AND NEW.clause_type IS NOT NULL AND {ANSWERS}= NEW.clause_type) * 2 <= {ANSWERS}<> 'skip')",
+          "desk: only a type that more than half of those who answered gave is confirmed"),
+    Guard("label_items_stay", "label_items", "DELETE", "1 = 1", "desk: clauses to be labelled are never deleted"),
+    Guard("labels_person", "labels", "INSERT", "NOT EXISTS (SELECT 1 FROM users WHERE name = NEW.person)",
+          "desk: a label is given by a user"),
+    Guard("labels_anew", "labels", "INSERT", "EXISTS (SELECT 1 FROM labels WHERE item = NEW.item AND person = NEW.person)",
+          "desk: a person labels a clause once"),
+    Guard("labels_open", "labels", "INSERT", IS_CONFIRMED, "desk: the labels of a confirmed clause are final"),
+    Guard("labels_final", "labels", "UPDATE", IS_CONFIRMED, "desk: the labels of a confirmed clause are final"),
+    Guard("labels_fixed", "labels", "UPDATE", "NEW.item <> OLD.item OR NEW.person <> OLD.person",
+          "desk: a label stays with its clause and its person"),
+    Guard("labels_independent", "labels", "UPDATE",
+          "OLD.clause_type <> 'skip' AND EXISTS "
+          "(SELECT 1 FROM labels WHERE item = OLD.item AND person <> OLD.person AND clause_type <> 'skip')",
+          "desk: a label does not change once another person has answered"),
+    Guard("labels_stay", "labels", "DELETE", "1 = 1", "desk: labels are never deleted"),
+)
