@@ -42,7 +42,7 @@ def test_every_row_is_kept_or_dropped_with_a_reason_and_the_run_goes_on_after_ba
         "contracts/lease-old.md": "near duplicate", "contracts/zz-copy.txt": "exact duplicate",
         "contracts/zh/empty.txt": "empty", "contracts/scan.pdf": "no reader", "contracts/nul.txt": "binary file",
         "contracts/cut.txt": "wrong encoding", "contracts/german.txt": "language:other", "contracts/short.txt": "too short",
-        "contracts/lines.jsonl:2": "bad line"}
+        "contracts/lines.jsonl:2": "bad JSON"}
     assert [(document.name, document.language, document.title) for document in made.documents] == [
         ("contracts/lease.md", "en", "Lease"),
         ("contracts/lines.jsonl:1", "en", SUPPLY.replace("ten", "twelve").replace("five", "six").strip()[:120]),

@@ -4,14 +4,14 @@ import hashlib
 from pathlib import Path
 
 from tutelage.documents.readers import read
-from tutelage.documents.rows import Row
+from tutelage.documents.rows import Row, Unreadable
 from tutelage.documents.sources import SourceFile
 
 
 def _read(folder: Path, name: str, content: str | bytes) -> list[Row]:
     path = folder / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return read(SourceFile(name, "contracts", path))
+    return list(read(SourceFile(name, "contracts", path)))
 
 
 def test_front_matter_becomes_title_and_metadata_and_leaves_the_text(tmp_path: Path) -> None:
@@ -48,21 +48,27 @@ def test_each_line_of_a_json_lines_file_is_a_row_and_a_bad_line_a_problem(tmp_pa
     lines = ['{"text": "One.", "title": "First", "part": 2}', "", "not json", '["text"]', '{"text": 5}', '{"text": "Two.\\nMore."}', ""]
     rows = _read(tmp_path, "a.jsonl", "\n".join(lines))
     assert [row.name for row in rows] == ["a.jsonl:1", "a.jsonl:3", "a.jsonl:4", "a.jsonl:5", "a.jsonl:6"]
-    assert [row.problem.reason if row.problem else row.text for row in rows] == ["One.", "bad line", "bad line", "bad line", "Two.\nMore."]
+    assert [row.problem.reason if row.problem else row.text for row in rows] == ["One.", "bad JSON", "bad JSON", "wrong field",
+                                                                                       "Two.\nMore."]
     assert (rows[0].title, rows[0].metadata, rows[4].title) == ("First", (("title", "First"), ("part", "2")), "Two.")
-    assert rows[1].problem is not None
-    assert rows[1].problem.suggestion == 'Each line must be a JSON object with a string "text", such as {"text": "..."}.'
+    assert [row.problem for row in rows[1:4]] == [
+        Unreadable("bad JSON", "Expecting value at character 1. Correct the row.", expected='one JSON object a row, such as {"text": "..."}'),
+        Unreadable("bad JSON", "It is no object but a list.", expected='one JSON object a row, such as {"text": "..."}'),
+        Unreadable("wrong field", "text is int '5'. Correct the row.", field="text", expected="a text")]
     assert len({row.id for row in rows}) == 5
 
 
 def test_files_without_a_reader_or_that_cannot_be_read_are_rows_that_say_so(tmp_path: Path) -> None:
-    [row] = _read(tmp_path, "a.docx", "x")
+    [row] = _read(tmp_path, "a.xls", "x")
     assert row.problem is not None
     assert row.problem.reason == "no reader"
-    assert row.problem.suggestion == ("Files ending in .docx are not read, only .txt, .md, .license, .jsonl. Save it as .txt, or leave it "
-                                      "out of documents.sources.")
+    assert row.problem.suggestion.startswith("Files ending in .xls are not read, only .txt, .md, ")
+    assert row.problem.suggestion.endswith("Save it as .txt, or leave it out of documents.sources.")
+    [row] = _read(tmp_path, "a.doc", "x")
+    assert row.problem is not None
+    assert row.problem.suggestion == "Files ending in .doc are not read. Open it in Word or LibreOffice and save it as .docx."
     (tmp_path / "gone.txt").symlink_to(tmp_path / "nowhere")
-    [row] = read(SourceFile("gone.txt", "contracts", tmp_path / "gone.txt"))
+    [row] = list(read(SourceFile("gone.txt", "contracts", tmp_path / "gone.txt")))
     assert row.problem is not None
     assert row.problem.reason == "unreadable"
     assert row.problem.suggestion == "No such file or directory. Check that the file exists and may be read."

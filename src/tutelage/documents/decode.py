@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import codecs
+import hashlib
 import re
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from tutelage.documents.rows import Unreadable
 
 SAVE_AS_UTF8 = "Open it in the program that made it and save it as plain text in UTF-8."
+CHUNK_BYTES = 1 << 20
 
-_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+# The mark of UTF-32 begins with that of UTF-16.
+_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
+         (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_CONTROL_BYTES = bytes(byte for byte in range(128) if _CONTROL.match(chr(byte)))
+_C1 = re.compile(rb"[\x80-\x9f]")
 # Letters with accents are under a tenth of any European text; a wrongly decoded one consists of little else.
 LATIN_SHARE = 0.2
 # Of the Chinese characters of a text 16 % and more are among these (60 files of statutes, contract reviews and exam questions);
-# of Latin-1, Shift-JIS, Big5, EUC-JP and EUC-KR texts that happen to decode as GB18030, none.
+# of Latin-1, Shift-JIS, EUC-JP and EUC-KR texts that happen to decode as GB18030 or Big5, none.
 FREQUENT_SHARE = 0.05
 _FREQUENT = frozenset("的一是不了在有人和为以于上中大国年会业这个出时要就分对成其本及或应当方等法定者之与由自行事同地所可得日后也而并如"
                       "為於國業這個時對應當與後並")
@@ -31,8 +38,18 @@ class Decoded:
     is_guess: bool
 
 
+@dataclass(frozen=True)
+class Sniffed:
+    """The encoding of a file that is read piece by piece, the length of its byte order mark, and the SHA-256 of its bytes."""
+
+    encoding: str
+    is_guess: bool
+    skip: int
+    sha256: str
+
+
 def decode(data: bytes) -> Decoded | Unreadable:
-    """The text of a file: UTF-8, or UTF-8 / UTF-16 with a byte order mark; else GB18030 or Latin-1 as a guess.
+    """The text of a file: UTF-8, or UTF-8 / UTF-16 / UTF-32 with a byte order mark; else UTF-16, GB18030, Big5, Latin-1 as a guess.
 
     Unreadable are files with NUL bytes or many control characters, and bytes that none of these encodings explains.
     """
@@ -43,11 +60,68 @@ def decode(data: bytes) -> Decoded | Unreadable:
             except UnicodeDecodeError:
                 return Unreadable("wrong encoding", f"It begins like {encoding} and goes on as something else. {SAVE_AS_UTF8}")
     if b"\0" in data:
-        return Unreadable("binary file", f"It has NUL bytes: it is no text, or UTF-16 without a byte order mark. {SAVE_AS_UTF8}")
+        return _unmarked_utf_16(data) or Unreadable("binary file", f"It has NUL bytes: it is no text. {SAVE_AS_UTF8}")
     decoded = _unmarked(data)
-    if isinstance(decoded, Decoded) and len(_CONTROL.findall(decoded.text)) > len(decoded.text) / 100:
+    # In these encodings no other character contains such a byte.
+    if isinstance(decoded, Decoded) and len(data) - len(data.translate(None, _CONTROL_BYTES)) > len(decoded.text) / 100:
         return Unreadable("binary file", f"It is full of control characters. {SAVE_AS_UTF8}")
     return decoded
+
+
+def codec(encoding: str) -> str:
+    """Python's name of an encoding that `decode` or `sniff` found; Hong Kong's Big5 contains Taiwan's."""
+    return "big5hkscs" if encoding == "big5" else encoding
+
+
+def sniff(stream: BinaryIO) -> Sniffed | Unreadable:
+    """Reads a whole file once, a piece at a time, for its encoding and SHA-256; the guess rests on the piece that is no UTF-8."""
+    digest = hashlib.sha256()
+    utf8 = codecs.getincrementaldecoder("utf-8")()
+    head, odd, multibyte = b"", b"", False
+    while piece := stream.read(CHUNK_BYTES):
+        digest.update(piece)
+        head = head or piece[:CHUNK_BYTES]
+        if odd:
+            continue
+        try:
+            multibyte = not utf8.decode(piece).isascii() or multibyte
+        except UnicodeDecodeError:
+            odd = piece
+        if b"\0" in piece:
+            odd = piece
+    sha256 = digest.hexdigest()
+    for mark, encoding in _BOMS:
+        if head.startswith(mark):
+            return Sniffed(encoding, False, len(mark), sha256)
+    if not odd or (multibyte and b"\0" not in odd):
+        return Sniffed("utf-8", False, 0, sha256)
+    decoded = _of_a_piece(odd)
+    return decoded if isinstance(decoded, Unreadable) else Sniffed(decoded.encoding, decoded.encoding != "utf-8", 0, sha256)
+
+
+def _of_a_piece(piece: bytes) -> Decoded | Unreadable:
+    """The guess for a piece out of a file, which may begin and end inside a character."""
+    guess: Decoded | Unreadable = Unreadable("empty", "")
+    first = piece.find(b"\n") + 1
+    for start in dict.fromkeys((0, first)):
+        last = piece.rfind(b"\n") + 1
+        guess = decode(piece[start:last if last > start else len(piece)])
+        if isinstance(guess, Decoded):
+            return guess
+    return guess
+
+
+def _unmarked_utf_16(data: bytes) -> Decoded | None:
+    """Read in the wrong byte order, a text is full of rare characters and has no ASCII at all."""
+    for encoding in ("utf-16-le", "utf-16-be"):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        ascii_share = sum(map(str.isascii, text)) / max(1, len(text))
+        if not _CONTROL.search(text) and (ascii_share > 0.5 or _chinese_share(text) >= FREQUENT_SHARE):
+            return Decoded(text, encoding, is_guess=True)
+    return None
 
 
 def _unmarked(data: bytes) -> Decoded | Unreadable:
@@ -55,14 +129,29 @@ def _unmarked(data: bytes) -> Decoded | Unreadable:
         return Decoded(data.decode("utf-8"), "utf-8", is_guess=False)
     except UnicodeDecodeError:
         pass
-    try:
-        chinese = data.decode("gb18030")
-    except UnicodeDecodeError:
-        chinese = ""
-    characters = _HAN.findall(chinese)
-    if characters and sum(character in _FREQUENT for character in characters) >= FREQUENT_SHARE * len(characters):
-        return Decoded(chinese, "gb18030", is_guess=True)
+    chinese = [text for text in (_chinese(data, "gb18030"), _chinese(data, "big5")) if text is not None]
+    if chinese:
+        return max(chinese, key=lambda decoded: _chinese_share(decoded.text))
     latin = data.decode("latin-1")
     if sum(not character.isascii() for character in latin) > LATIN_SHARE * len(latin):
-        return Unreadable("wrong encoding", f"It is neither UTF-8, GB18030 nor Latin-1. {SAVE_AS_UTF8}")
+        return Unreadable("wrong encoding", f"It is neither UTF-8, GB18030, Big5 nor Latin-1. {SAVE_AS_UTF8}")
+    if _C1.search(data):
+        try:
+            return Decoded(data.decode("cp1252"), "cp1252", is_guess=True)
+        except UnicodeDecodeError:
+            pass
     return Decoded(latin, "latin-1", is_guess=True)
+
+
+def _chinese(data: bytes, encoding: str) -> Decoded | None:
+    try:
+        text = data.decode(codec(encoding))
+    except UnicodeDecodeError:
+        return None
+    return Decoded(text, encoding, is_guess=True) if _chinese_share(text) >= FREQUENT_SHARE else None
+
+
+def _chinese_share(text: str) -> float:
+    """How many of the Chinese characters are frequent ones."""
+    characters = _HAN.findall(text)
+    return sum(character in _FREQUENT for character in characters) / len(characters) if characters else 0.0

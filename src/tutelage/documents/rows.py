@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from tutelage.core.records import Image, Kind, Message, Place
+
+TrackedChanges = Literal["accept", "reject", "pairs"]
+MEBIBYTE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -21,11 +25,32 @@ class Unreadable:
 
 
 @dataclass(frozen=True)
+class ReadOptions:
+    """How files are read, and how large anything in them may be.
+
+    `tracked_changes` of Word files: the text after them, the text before them, or the text after them plus one row of kind
+    "edit" for each changed paragraph. The limits keep the memory bounded whatever a file says of itself.
+    """
+
+    tracked_changes: TrackedChanges = "accept"
+    max_characters_a_row: int = 10_000_000
+    """Longest row of a .jsonl, .json, .csv or .parquet file."""
+    max_bytes_a_document: int = 64 * MEBIBYTE
+    """Largest file that becomes one text, and largest part of a Word file."""
+    max_bytes_unpacked: int = 4096 * MEBIBYTE
+    """All members of a zip file together."""
+    max_members: int = 100_000
+    """Members of a zip file."""
+    max_ratio: int = 200
+    """How often larger than its packed form a zip member may be; texts reach 20, repetitive tables 100."""
+
+
+@dataclass(frozen=True)
 class Row:
     """One text as it was read, or the `problem` why there is none. `is_guess`: the file itself does not state its encoding.
 
-    `kind`, `messages`, `rejected`, `label`, `tools` and `images` are those of core.records.Document; of a row that is no plain
-    text, `text` is "" (cleaning fills it). `places` lie in `text`. `removed` says what a reader left out
+    `kind`, `messages`, `rejected`, `label`, `tools` and `images` are those of core.records.Document; of a conversation, `text` is
+    "" (cleaning fills it). `places` lie in `text`. `removed` says what a reader left out
     itself, such as running headers (reason, how often).
     """
 

@@ -1,4 +1,4 @@
-"""Where documents come from: the files behind each source of the recipe, and fingerprints of them."""
+"""Where documents come from: the files behind each source of the recipe (on disk, in a package, at a URL), and fingerprints of them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tutelage.core.errors import ExtraMissing, InputError
 from tutelage.core.files import file_sha256
 from tutelage.core.permission import EVERYONE
+from tutelage.documents import urls
 from tutelage.documents.settings import RowFormat, Source
 
 PACKAGE = "package:"
@@ -33,13 +34,17 @@ PACKAGES = {"licensedcode": Packaged("licensedcode-data", "licensedcode/data/lic
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file: `name` is its path as the recipe's folder sees it, `source` the entry of the recipe that found it."""
+    """One file: `name` is its path as the recipe's folder sees it (of a URL, the URL), `source` the entry of the recipe that found it.
+
+    A file at a `url` is nowhere on the disk: `path` is only its name.
+    """
 
     name: str
     source: str
     path: Path
     format: RowFormat = "auto"
     permission: str = EVERYONE
+    url: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,15 +59,16 @@ class Found:
 def find(sources: Sequence[Source], root: Path) -> list[Found]:
     """The files of each source, by name; a file that two sources name belongs to the first.
 
-    Raises InputError for a source that matches nothing, ExtraMissing for a package that is not installed.
+    Raises InputError for a source that matches nothing, ExtraMissing for a package that is not installed, ServiceUnavailable for a
+    URL that nobody answers.
     """
-    seen: set[Path] = set()
+    seen: set[str] = set()
     found = []
     for source in sources:
-        here = _packaged(source.path) if source.path.startswith(PACKAGE) else _on_disk(source.path, root)
-        files = (replace(file, format=source.format, permission=source.permission) for file in here.files if file.path not in seen)
+        here = _behind(source.path, root)
+        files = (replace(file, format=source.format, permission=source.permission) for file in here.files if _key(file) not in seen)
         found.append(Found(source.path, tuple(files), here.version))
-        seen.update(file.path for file in here.files)
+        seen.update(map(_key, here.files))
     return found
 
 
@@ -72,14 +78,26 @@ def fingerprint(sources: Sequence[Source], root: Path) -> dict[str, str]:
     for found in find(sources, root):
         digest = hashlib.sha256(f"{found.source} {found.version}\n".encode())
         for file in found.files:
-            digest.update(f"{file.name}\0{_sha256(file.path)}\n".encode("utf-8", "surrogateescape"))
+            digest.update(f"{file.name}\0{_content_of(file)}\n".encode("utf-8", "surrogateescape"))
         prints[found.source] = digest.hexdigest()
     return prints
 
 
-def _sha256(path: Path) -> str:
+def _behind(source: str, root: Path) -> Found:
+    if source.startswith(PACKAGE):
+        return _packaged(source)
+    if urls.is_url(source):
+        return Found(source, tuple(SourceFile(url, source, Path(PurePosixPath(url).name), url=url) for url in urls.files_of(source)))
+    return _on_disk(source, root)
+
+
+def _key(file: SourceFile) -> str:
+    return file.url or str(file.path)
+
+
+def _content_of(file: SourceFile) -> str:
     try:
-        return file_sha256(path)
+        return urls.fingerprint_of(file.url) if file.url else file_sha256(file.path)
     except OSError:
         return UNREADABLE
 
@@ -119,8 +137,8 @@ def _on_disk(source: str, root: Path) -> Found:
         paths = [path for path in _matching(source, root) if _is_file(path)]
         problem = f"{source!r} matches no file and no folder"
     if not paths:
-        raise InputError(f"documents.sources: {problem} (looked in {root}). Put documents there (.txt, .md, .jsonl), or correct the "
-                         "path; it is relative to the recipe's folder.")
+        raise InputError(f"documents.sources: {problem} (looked in {root}). Put documents there (.docx, .pdf, .txt, .jsonl), or correct "
+                         "the path; it is relative to the recipe's folder.")
     named = [SourceFile(Path(os.path.relpath(path, root)).as_posix(), source, path) for path in paths]
     return Found(source, tuple(sorted(named, key=lambda file: file.name)))
 

@@ -1,0 +1,52 @@
+"""The door of the readers: which reader a file gets, and what becomes of a file that none can read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from tutelage.documents.readers.json_rows import read_json, read_json_lines
+from tutelage.documents.readers.opened import Opened, failed, opening
+from tutelage.documents.readers.text import read_text
+from tutelage.documents.rows import ReadOptions, Row, Unreadable
+from tutelage.documents.sources import SourceFile
+
+DEFAULT = ReadOptions()
+READERS: dict[str, Callable[[Opened, ReadOptions], Iterator[Row]]] = {
+    ".txt": read_text, ".md": read_text, ".license": read_text, ".jsonl": read_json_lines, ".json": read_json}
+ENDINGS = tuple(READERS)
+
+
+def read(file: SourceFile, options: ReadOptions = DEFAULT) -> Iterator[Row]:
+    """The rows of a file, one after the other as they are read: one of a text, one for each row of a data file.
+
+    Nothing is dropped in silence and nothing is raised: what cannot be read is a row with a `problem`.
+    """
+    try:
+        with opening(file) as opened:
+            yield from rows_of(opened, options)
+    except OSError as error:
+        yield failed(file, Unreadable("unreadable", f"{error.strerror or error}. Check that the file exists and may be read."))
+
+
+def rows_of(opened: Opened, options: ReadOptions) -> Iterator[Row]:
+    """The rows of an open file."""
+    reader = READERS.get(opened.ending)
+    if reader is None:
+        yield failed(opened.file, _no_reader(opened.ending))
+    elif opened.size == 0 and reader is not read_text:
+        yield failed(opened.file, Unreadable("empty", "There is no text in it."))
+    else:
+        try:
+            yield from reader(opened, options)
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one file, however it was made, does not end a run over thousands
+            yield failed(opened.file, Unreadable("reader failed", f"{type(error).__name__}: {str(error)[:200]}. This is a fault of the "
+                                                 f"reader for {opened.ending} files: please report it. Leave it out, or save it anew."))
+
+
+def _no_reader(ending: str) -> Unreadable:
+    if ending in (".doc", ".rtf", ".odt", ".wps"):
+        return Unreadable("no reader", f"Files ending in {ending} are not read. Open it in Word or LibreOffice and save it as .docx.")
+    return Unreadable("no reader", f"Files ending in {ending or 'nothing'} are not read, only {', '.join(ENDINGS)}. Save it as .txt, or "
+                      "leave it out of documents.sources.")
