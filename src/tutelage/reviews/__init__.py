@@ -1,3 +1,3 @@
-"""Reviews: a second person approves or returns a draft, and what was approved becomes a file for the next dataset."""
+"""Reviews: a second person approves or returns a draft, two people name doubtful clauses, and both become files for the next dataset."""
 
-__all__ = ["flow", "make", "settings"]
+__all__ = ["flow", "labels", "make", "settings"]

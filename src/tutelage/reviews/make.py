@@ -12,9 +12,9 @@ from tutelage.core.events import Events
 from tutelage.core.files import short_hash, write_rows
 from tutelage.core.history import Fate
 from tutelage.core.records import ApprovedRow
+from tutelage.core.settings import Settings
 from tutelage.core.store import Making, Store, content_id
 from tutelage.desk.desk import Desk, DraftRow
-from tutelage.reviews.settings import ReviewsSettings
 
 VERSION = 1
 STAGE = "reviews"
@@ -40,11 +40,11 @@ def export(desk: Desk, work: Path, *, events: Events | None = None) -> list[Path
     stay in the desk for the next call.
     """
     told = events or Events()
-    settings = ReviewsSettings()
+    settings = Settings()  # nothing that may be set shapes an approved row
     store = Store(work)
     made: list[Path] = []
     try:
-        with _alone(work / STAGE):
+        with alone_in(work / STAGE):
             for draft in reversed(desk.drafts(state="approved")):
                 row = approved_row(draft)
                 inputs = {"row": short_hash(row.model_dump_json())}
@@ -70,7 +70,7 @@ def approved_row(draft: DraftRow) -> ApprovedRow:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone_in(folder: Path) -> Iterator[None]:
     """Hold the folder's lock: two makers of one artifact would remove each other's half-made files."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("w") as file:
