@@ -5,6 +5,7 @@ import subprocess
 import sys
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,10 +24,14 @@ def test_j_of_two_chinese_texts_is_the_share_of_common_runs_of_four_characters()
     assert jaccard(shingles("甲方应当付款", "zh"), shingles("甲方 应当\n还款", "zh")) == pytest.approx(1 / 5, abs=1e-15)
 
 
+def _equal(first: str, second: str, language: str) -> bool:
+    return np.array_equal(shingles(first, language), shingles(second, language))
+
+
 def test_case_and_punctuation_do_not_count_in_english_and_white_space_does_not_in_chinese() -> None:
-    assert shingles("The Licensor, its \"Affiliates\" and\nassigns", "en") == shingles("the licensor its affiliates AND assigns.", "en")
-    assert shingles("保密 期限\t为三年", "zh") == shingles("保密期限为三年", "zh")
-    assert shingles("保密期限为三年。", "zh") != shingles("保密期限为三年", "zh")
+    assert _equal("The Licensor, its \"Affiliates\" and\nassigns", "the licensor its affiliates AND assigns.", "en")
+    assert _equal("保密 期限\t为三年", "保密期限为三年", "zh")
+    assert not _equal("保密期限为三年。", "保密期限为三年", "zh")
 
 
 def test_a_text_shorter_than_one_run_is_one_shingle_and_an_empty_one_resembles_nothing() -> None:
@@ -39,10 +44,10 @@ def test_a_text_shorter_than_one_run_is_one_shingle_and_an_empty_one_resembles_n
 
 
 def test_shingles_are_the_same_in_every_process() -> None:
-    program = "from tutelage.text.similarity import shingles; print(sorted(shingles('one two three four five six 保密', 'en')))"
+    program = "from tutelage.text.similarity import shingles; print(shingles('one two three four five six 保密', 'en').tolist())"
     outputs = {subprocess.run([sys.executable, "-c", program], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True,
                               check=True).stdout for seed in ("1", "2")}
-    assert outputs == {f"{sorted(shingles('one two three four five six 保密', 'en'))}\n"}
+    assert outputs == {f"{shingles('one two three four five six 保密', 'en').tolist()}\n"}
 
 
 def _plain_j(first: str, second: str, language: str) -> Fraction:

@@ -8,32 +8,28 @@ without words has none and resembles nothing. Pairs are exact: none at or above 
 
 from __future__ import annotations
 
-import math
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from hashlib import blake2b
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from tutelage.core.errors import InputError
+from tutelage.text.similarity_join import Lists, rarest, slices
+from tutelage.text.similarity_order import Rows, ordered
+from tutelage.text.similarity_pairs import Found, Groups, inside, near, near_each_other
+from tutelage.text.similarity_runs import SharedRun, boilerplate_runs, long_runs, long_runs_all, shared_runs
+from tutelage.text.similarity_shingles import Batch, Shingles, Width, hashed
 
-WORDS_A_SHINGLE = 5
-CHARACTERS_A_SHINGLE = 4
+__all__ = ["NearIndex", "Pair", "SharedRun", "Shingles", "boilerplate_runs", "contained", "families", "jaccard", "long_runs",
+           "long_runs_all", "near_pairs", "resembling", "shared_runs", "shingle_all", "shingles"]
 
-Shingles = frozenset[int]
-_Ranks = npt.NDArray[np.int64]
-_WORD = re.compile(r"[^\W_]+")
-_MIX = np.uint64(0x9E3779B97F4A7C15)
-# Shares such as 0.8 * 10 must not round up to 9 shingles.
-_SLACK = 1e-9
+WIDTH = Width(words=5, characters=4, is_short_one_run=True)
 
 
 class Pair(NamedTuple):
-    """Two texts by their positions, and their J. Within one set of texts, `left` < `right`."""
+    """Two texts by their positions, and their J (or the share that is contained). Within one set of texts, `left` < `right`."""
 
     left: int
     right: int
@@ -41,22 +37,26 @@ class Pair(NamedTuple):
 
 
 def shingles(text: str, language: str) -> Shingles:
-    """The shingles of a text as 64-bit hashes, the same in every process. `language` is "en", "zh" or "other"."""
-    if language == "zh":
-        return _windows([ord(character) for character in text if not character.isspace()], CHARACTERS_A_SHINGLE)
-    return _windows([_word_hash(word) for word in _WORD.findall(text.lower())], WORDS_A_SHINGLE)
+    """The shingles of a text as sorted hashes, the same in every process. `language` is "en", "zh" or "other"."""
+    return next(hashed([text], [language], WIDTH)).flat
+
+
+def shingle_all(texts: Sequence[str], languages: Sequence[str]) -> list[Shingles]:
+    """The shingles of each text, in less time than one by one."""
+    return [row for batch in hashed(texts, languages, WIDTH) for row in np.split(batch.flat, np.cumsum(batch.sizes)[:-1])]
 
 
 def jaccard(a: Shingles, b: Shingles) -> float:
     """J of two texts, from their shingles. 0.0 if either has none."""
-    shared = len(a & b)
-    return shared / (len(a) + len(b) - shared) if shared else 0.0
+    common = len(np.intersect1d(a, b, assume_unique=True))
+    return common / (len(a) + len(b) - common) if common else 0.0
 
 
 def near_pairs(texts: Sequence[str], languages: Sequence[str], threshold: float) -> list[Pair]:
     """All pairs of texts with J >= threshold, by position. Raises InputError unless 0 < threshold <= 1."""
-    sets = [shingles(text, language) for text, language in zip(texts, languages, strict=True)]
-    return _joined(sets, threshold, border=None)
+    index = NearIndex(threshold)
+    index.add(texts, languages)
+    return sorted(index.pairs())
 
 
 def resembling(train: Sequence[Shingles], held_out: Sequence[Shingles], threshold: float) -> list[Pair]:
@@ -64,8 +64,31 @@ def resembling(train: Sequence[Shingles], held_out: Sequence[Shingles], threshol
 
     Raises InputError unless 0 < threshold <= 1.
     """
-    pairs = _joined([*train, *held_out], threshold, border=len(train))
-    return sorted(Pair(left, right - len(train), similarity) for left, right, similarity in pairs)
+    _check(threshold)
+    sides = _Sides(train, held_out)
+    found = [sides.rows_that_are_equal()]
+    lists = Lists(rarest(sides.rows, sides.right, threshold))
+    for _, _, (left, right) in lists.meeting(rarest(sides.rows, sides.left, threshold)):
+        found.append(near(sides.rows, sides.left[left], sides.right[right], threshold))
+    return sides.pairs(found)
+
+
+def contained(train: Sequence[Shingles], held_out: Sequence[Shingles], threshold: float) -> list[Pair]:
+    """All pairs of a training text (`left`) and a held-out text (`right`) of which the smaller one is in the larger one.
+
+    That is, the shingles of both over those of the one that has fewer, given as `similarity`, are at least the threshold.
+    Raises InputError unless 0 < threshold <= 1.
+    """
+    _check(threshold)
+    sides = _Sides(train, held_out)
+    found = [sides.rows_that_are_equal()]
+    for inner, outer in ((sides.left, sides.right), (sides.right, sides.left)):
+        for smaller, larger, share in inside(sides.rows, inner, outer, threshold):
+            # Rows of the same size are found in both directions; the first counts.
+            fresh = np.ones(len(share), dtype=bool) if inner is sides.left else sides.rows.sizes[smaller] < sides.rows.sizes[larger]
+            pair = (smaller, larger) if inner is sides.left else (larger, smaller)
+            found.append(Found(pair[0][fresh], pair[1][fresh], share[fresh]))
+    return sides.pairs(found)
 
 
 def families(count: int, pairs: Iterable[Pair]) -> list[int]:
@@ -84,64 +107,79 @@ def families(count: int, pairs: Iterable[Pair]) -> list[int]:
     return [root(position) for position in range(count)]
 
 
-@lru_cache(maxsize=1 << 18)
-def _word_hash(word: str) -> int:
-    return int.from_bytes(blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+class NearIndex:
+    """Texts, given batch by batch, of which the pairs with J >= threshold are wanted. Positions run on from batch to batch.
 
-
-def _windows(tokens: Sequence[int], width: int) -> Shingles:
-    if not tokens:
-        return frozenset()
-    hashes = np.array(tokens, dtype=np.uint64)
-    width = min(width, len(tokens))
-    mixed = np.full(len(tokens) - width + 1, width, dtype=np.uint64)
-    for offset in range(width):
-        mixed = (mixed ^ hashes[offset:len(tokens) - width + 1 + offset]) * _MIX
-        mixed ^= mixed >> np.uint64(29)
-    return frozenset(mixed.tolist())
-
-
-def _joined(sets: Sequence[Shingles], threshold: float, *, border: int | None) -> list[Pair]:
-    """Pairs at or above the threshold; with a `border`, only pairs of a set before it and one from it on.
-
-    Two sets with J >= t share an element within the rarest (1 - t) * size + 1 elements of each, so only those are looked up.
-    Source: Bayardo, Ma, Srikant 2007, "Scaling up all pairs similarity search", https://doi.org/10.1145/1242572.1242591.
+    Without `scratch` the shingles are kept in memory, about 1.6 bytes for each character of English; with it they are kept in
+    files of that folder, which vanish with the index. Raises InputError unless 0 < threshold <= 1.
     """
+
+    def __init__(self, threshold: float, *, scratch: Path | None = None) -> None:
+        _check(threshold)
+        self._threshold = threshold
+        self._rows = Rows(scratch)
+
+    def add(self, texts: Sequence[str], languages: Sequence[str]) -> None:
+        """Add texts."""
+        for batch in hashed(texts, languages, WIDTH):
+            self._rows.append(batch)
+
+    def pairs(self) -> Iterator[Pair]:
+        """All pairs, in no order. A thousand texts that resemble each other have half a million pairs; see `links`."""
+        rows = ordered(self._rows)
+        groups = Groups(rows.firsts, np.arange(len(rows.firsts)))
+        for first in np.flatnonzero(groups.sizes > 1).tolist():
+            if rows.sizes[first]:
+                yield from (Pair(left, right, 1.0) for left, right in combinations(groups.members(first), 2))
+        for found in near_each_other(rows, self._threshold):
+            for several in groups.crossed(found, groups):
+                yield from _pairs(several)
+
+    def links(self) -> Iterator[Pair]:
+        """As `pairs`, but of texts with equal shingles only the first is paired with others, and with each of its copies.
+
+        Enough for `families`, and linear in the number of copies.
+        """
+        rows = ordered(self._rows)
+        copies = np.flatnonzero((rows.firsts != np.arange(len(rows.firsts))) & (rows.sizes > 0))
+        yield from (Pair(first, copy, 1.0) for first, copy in zip(rows.firsts[copies].tolist(), copies.tolist(), strict=True))
+        for found in near_each_other(rows, self._threshold):
+            yield from _pairs(found)
+
+
+class _Sides:
+    """Training rows and held-out rows in one order of rarity: `left` and `right` are the first rows of each side."""
+
+    def __init__(self, train: Sequence[Shingles], held_out: Sequence[Shingles]) -> None:
+        rows = Rows()
+        for side in (train, held_out):
+            sizes = np.fromiter(map(len, side), dtype=np.int64, count=len(side))
+            for start, end in slices(sizes):
+                rows.append(Batch(np.concatenate(side[start:end]), sizes[start:end]))
+        self.rows = ordered(rows)
+        self._border = len(train)
+        firsts = np.where(self.rows.sizes > 0, self.rows.firsts, -1)
+        self.left, self.right = (np.unique(part[part >= 0]) for part in (firsts[:self._border], firsts[self._border:]))
+
+    def rows_that_are_equal(self) -> Found:
+        """First rows of both sides, for they have the same shingles."""
+        both = np.intersect1d(self.left, self.right, assume_unique=True)
+        return Found(both, both, np.ones(len(both)))
+
+    def pairs(self, found: Sequence[Found]) -> list[Pair]:
+        """All pairs of rows for these of first rows, sorted, by their positions on each side."""
+        positions = np.arange(len(self.rows.firsts))
+        train, held_out = (Groups(self.rows.firsts, side) for side in (positions[:self._border], positions[self._border:]))
+        return sorted(Pair(left, right - self._border, similarity)
+                      for pairs in found for several in train.crossed(pairs, held_out)
+                      for left, right, similarity in zip(*(side.tolist() for side in several), strict=True))
+
+
+def _pairs(found: Found) -> Iterator[Pair]:
+    left, right = np.minimum(found.left, found.right).tolist(), np.maximum(found.left, found.right).tolist()
+    return map(Pair, left, right, found.similarity.tolist())
+
+
+def _check(threshold: float) -> None:
     if not 0 < threshold <= 1:
         raise InputError(f"the similarity threshold is {threshold}; it must be above 0 and at most 1. Use 0.8 for near-duplicates.")
-    found: list[Pair] = []
-    holders: dict[int, list[int]] = defaultdict(list)
-    prefixes = _prefixes(sets, threshold)
-    for position in sorted(range(len(sets)), key=lambda position: (len(sets[position]), position)):
-        here = sets[position]
-        smallest = threshold * len(here) - _SLACK
-        candidates = {other for element in prefixes[position] for other in holders[element]}
-        for other in candidates:
-            there = sets[other]
-            if len(there) < smallest or (border is not None and (other < border) == (position < border)):
-                continue
-            similarity = jaccard(here, there)
-            if similarity >= threshold:
-                found.append(Pair(min(other, position), max(other, position), similarity))
-        for element in prefixes[position]:
-            holders[element].append(position)
-    return sorted(found)
-
-
-def _prefixes(sets: Sequence[Shingles], threshold: float) -> list[list[int]]:
-    """Of each set its rarest elements, as numbers, without those that no other set has."""
-    sizes = [len(elements) for elements in sets]
-    if not sum(sizes):
-        return [[] for _ in sets]
-    joined = np.concatenate([np.fromiter(elements, dtype=np.uint64, count=len(elements)) for elements in sets])
-    _, inverse, counts = np.unique(joined, return_inverse=True, return_counts=True)
-    by_rarity = np.argsort(counts, kind="stable")
-    ranks: _Ranks = np.empty(len(counts), dtype=np.int64)
-    ranks[by_rarity] = np.arange(len(counts))
-    alone = int(np.searchsorted(counts[by_rarity], 2))
-    prefixes = []
-    for elements in np.split(ranks[inverse], np.cumsum(sizes)[:-1]):
-        length = len(elements) - math.ceil(threshold * len(elements) - _SLACK) + 1
-        rarest = np.sort(elements)[:length] if len(elements) else elements
-        prefixes.append(rarest[rarest >= alone].tolist())
-    return prefixes

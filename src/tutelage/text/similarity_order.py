@@ -1,0 +1,165 @@
+"""Many rows of shingles, in memory or in a file, and the same rows with the rarest shingle first.
+
+A shingle that only one row has can be in no intersection, so it is counted and then left out; rows with equal shingles are
+represented by the first of them. What is left is small, and rare shingles are looked up first (similarity_join.py).
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+
+from tutelage.text.similarity_shingles import HASH_BITS, Batch, Integers, Shingles, Truths, bounds, polynomials, sort_each
+
+# The counters take at most 256 MB; several shingles may share one, which makes them seem less rare, never rarer than they are.
+MOST_COUNTER_BITS = 26
+_MOST_COUNTED = 1 << 16
+
+
+class Flat:
+    """Numbers one after the other: in memory, or in a file of the folder `scratch` that vanishes with the object."""
+
+    def __init__(self, scratch: Path | None) -> None:
+        self._file: IO[bytes] | None = tempfile.TemporaryFile(dir=scratch) if scratch else None  # noqa: SIM115
+        self._parts: list[Shingles] = []
+        self._length = 0
+
+    def append(self, numbers: Shingles) -> None:
+        """Put these behind the others."""
+        self._length += len(numbers)
+        if self._file:
+            self._file.write(numbers.data)
+        else:
+            self._parts.append(numbers)
+
+    def whole(self) -> Shingles:
+        """All numbers as one array, mapped from the file if there is one."""
+        if self._file and self._length:
+            self._file.flush()
+            return np.memmap(self._file, dtype=np.uint64, mode="r", shape=(self._length,))
+        if len(self._parts) != 1:
+            self._parts = [np.concatenate([np.zeros(0, dtype=np.uint64), *self._parts])]
+        return self._parts[0]
+
+    def parts(self, lengths: Iterator[int]) -> Iterator[Shingles]:
+        """The numbers again, in stretches as long as they were appended."""
+        if not self._file:
+            yield from self._parts
+            return
+        whole, start = self.whole(), 0
+        for length in lengths:
+            yield np.asarray(whole[start:start + length])
+            start += length
+
+
+class Rows:
+    """Rows of shingles, appended batch by batch."""
+
+    def __init__(self, scratch: Path | None = None) -> None:
+        self.scratch = scratch
+        self._flat = Flat(scratch)
+        self._sizes: list[Integers] = []
+        self._digests: list[Shingles] = []
+        self._smallest: list[Shingles] = []
+
+    def append(self, batch: Batch) -> None:
+        """Add rows."""
+        borders = bounds(batch.sizes)
+        self._flat.append(batch.flat)
+        self._sizes.append(batch.sizes)
+        self._digests.append(polynomials(batch.flat, borders[:-1], borders[1:]))
+        self._smallest.append(np.append(batch.flat, np.uint64(0))[borders[:-1]])
+
+    def batches(self) -> Iterator[Batch]:
+        """The rows again, as they were appended."""
+        for flat, sizes in zip(self._flat.parts(int(sizes.sum()) for sizes in self._sizes), self._sizes, strict=True):
+            yield Batch(flat, sizes)
+
+    @property
+    def sizes(self) -> Integers:
+        """How many shingles each row has."""
+        return np.concatenate([np.zeros(0, dtype=np.int64), *self._sizes])
+
+    def firsts(self) -> Integers:
+        """For each row the first row with the same shingles (told by size, smallest one and a 64-bit digest)."""
+        sizes = self.sizes
+        if not len(sizes):
+            return sizes
+        digests, smallest = np.concatenate(self._digests), np.concatenate(self._smallest)
+        order = np.lexsort((sizes, smallest, digests))
+        is_new = np.ones(len(order), dtype=bool)
+        is_new[1:] = False
+        for values in (sizes[order], smallest[order], digests[order]):
+            is_new[1:] |= values[1:] != values[:-1]
+        firsts = np.empty(len(order), dtype=np.int64)
+        firsts[order] = order[is_new][np.cumsum(is_new) - 1]
+        return firsts
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """The shingles of each row that other rows may share, the rarest first; those of row r are flat[starts[r]:starts[r + 1]].
+
+    `sizes` counts all shingles of a row, those left out too. Rows that equal an earlier one (`firsts`) have no stretch.
+    A shingle is its hash with the logarithm of its count above it, so that numbers in ascending order are the global order.
+    """
+
+    flat: Shingles
+    starts: Integers
+    sizes: Integers
+    firsts: Integers
+
+    def lengths(self, rows: Integers) -> Integers:
+        """How many shingles of each of these rows are in its stretch."""
+        return self.starts[rows + 1] - self.starts[rows]
+
+    def first_rows(self) -> Integers:
+        """The rows that are the first with their shingles and have any."""
+        return np.flatnonzero((self.firsts == np.arange(len(self.firsts))) & (self.sizes > 0))
+
+
+def ordered(rows: Rows) -> Ordered:
+    """The rows in the order of rarity. The counts are of buckets of shingles, which is as exact: any order of all shingles will do."""
+    sizes, firsts = rows.sizes, rows.firsts()
+    is_first = firsts == np.arange(len(firsts))
+    total = int(sizes[is_first].sum())
+    bits = min(max(10, math.ceil(math.log2(total + 1)) + 1), MOST_COUNTER_BITS)
+    shift = np.uint64(HASH_BITS - bits)
+    levels = _levels(rows, is_first, bits, shift)
+    flat = Flat(rows.scratch)
+    lengths = []
+    for batch, is_kept in _with_firsts(rows, is_first):
+        rarity = levels[batch.flat >> shift]
+        kept = (rarity > 0) & np.repeat(is_kept, batch.sizes)
+        keys = (batch.flat | rarity.astype(np.uint64) << np.uint64(HASH_BITS))[kept]
+        borders = bounds(kept.astype(np.int64))[bounds(batch.sizes)]
+        sort_each(keys, borders)
+        flat.append(keys)
+        lengths.append(np.diff(borders))
+    return Ordered(flat.whole(), bounds(np.concatenate([np.zeros(0, dtype=np.int64), *lengths])), sizes, firsts)
+
+
+def _levels(rows: Rows, is_first: Truths, bits: int,
+            shift: np.uint64) -> npt.NDArray[np.uint8]:
+    """For each bucket of hashes 0 if one row at most has a shingle of it, else twice the logarithm to base 2 of the count."""
+    counts = np.zeros(1 << bits, dtype=np.uint32)
+    for batch, is_kept in _with_firsts(rows, is_first):
+        shared = batch.flat if is_kept.all() else batch.flat[np.repeat(is_kept, batch.sizes)]
+        np.add.at(counts, (shared >> shift).view(np.int64), np.uint32(1))
+    logarithms = (2 * np.log2(np.arange(1, _MOST_COUNTED + 1))).astype(np.uint8)
+    levels = np.append(np.zeros(1, dtype=np.uint8), logarithms)
+    return levels[np.minimum(counts, _MOST_COUNTED)]
+
+
+def _with_firsts(rows: Rows, is_first: Truths) -> Iterator[tuple[Batch, Truths]]:
+    start = 0
+    for batch in rows.batches():
+        yield batch, is_first[start:start + len(batch.sizes)]
+        start += len(batch.sizes)
