@@ -17,8 +17,9 @@ from tutelage.scores.gate import apply_rules, decide, judge_copy
 from tutelage.scores.measure import Candidate, choose_drafted, choose_rows, measure
 from tutelage.scores.page import render_page
 from tutelage.scores.report import choose_examples, choose_worst, headline
-from tutelage.scores.results import CandidateMeasured, Comparison, Reference, Report, RowMeasure, Rule
+from tutelage.scores.results import CandidateMeasured, Comparison, Reference, Report, RowMeasure, Rule, Slice
 from tutelage.scores.settings import ScoresSettings
+from tutelage.scores.slices import slices
 from tutelage.scores.statistics import documents_to_decide
 from tutelage.text.similarity import resembling, shingles
 
@@ -59,6 +60,7 @@ class _Found:
     rules: list[Rule]
     decision: GateDecision
     reference: Reference
+    slices: list[Slice]
     leaks: int
 
 
@@ -166,15 +168,21 @@ def _compute(rows: _Rows, measured: Sequence[CandidateMeasured], examples: Mappi
     copy_base = by_pair[roles.copy, roles.base, "bits_per_byte"]
     copy_tuned = by_pair[roles.copy, roles.tuned, "bits_per_byte"]
     drafting = [by_pair[roles.copy, roles.base, metric] for metric in DRAFTING_RULES if (roles.copy, roles.base, metric) in by_pair]
-    seen = [*rows.train, *rows.validation]
-    leaks = len({pair.right for pair in resembling([shingles(row.text, row.language) for row in seen],
-                                                   [shingles(row.text, row.language) for row in examples.values()], LEAK_THRESHOLD)})
+    familiar = _familiar([*rows.train, *rows.validation], list(examples.values()))
     reply_tokens = {row.row: row.reply_tokens for row in judged[roles.base]}
     return _Found(
         rows=judged, examples=dict(examples), scores=scores, comparisons=comparisons,
-        rules=apply_rules(copy_base, copy_tuned, drafting, leaks, settings),
-        decision=decide(copy_base, copy_tuned, drafting, leaks, settings),
-        reference=judge_reference([examples[row] for row in drafted or examples], reply_tokens, classifier, settings), leaks=leaks)
+        rules=apply_rules(copy_base, copy_tuned, drafting, len(familiar), settings),
+        decision=decide(copy_base, copy_tuned, drafting, len(familiar), settings),
+        reference=judge_reference([examples[row] for row in drafted or examples], reply_tokens, classifier, settings),
+        slices=slices(judged[roles.copy], judged[roles.base], examples, familiar, settings), leaks=len(familiar))
+
+
+def _familiar(seen: Sequence[Example], scored: Sequence[Example]) -> set[str]:
+    """Scored rows that resemble a row of training or validation: leaks."""
+    pairs = resembling([shingles(row.text, row.language) for row in seen], [shingles(row.text, row.language) for row in scored],
+                       LEAK_THRESHOLD)
+    return {scored[pair.right].id for pair in pairs}
 
 
 def _report(making: Making, rows: _Rows, found: _Found, measured: Sequence[CandidateMeasured], roles: _Roles,
@@ -195,7 +203,7 @@ def _report(making: Making, rows: _Rows, found: _Found, measured: Sequence[Candi
         leaks=found.leaks, leak_threshold=LEAK_THRESHOLD, settings=settings.model_dump(),
         artifacts={stage: parent.id for stage, parent in making.parents.items()}, files=files,
         engines={one.candidate: one.engine for one in measured}, chat_format=chat_format, packages=installed_versions(),
-        examples=choose_examples(found.rows, found.examples),
+        slices=tuple(found.slices), examples=choose_examples(found.rows, found.examples),
         worst=choose_worst(found.rows, found.examples, candidate=roles.copy, base=roles.base))
 
 

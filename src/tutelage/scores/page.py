@@ -66,7 +66,7 @@ class _Page:
 
     def body(self, plots: Mapping[str, str]) -> str:
         """All sections, the verdict first."""
-        sections = [self.verdict(), self.numbers(), self.plots(plots), self.shown("examples", self.report.examples),
+        sections = [self.verdict(), self.numbers(), self.plots(plots), self.slices(), self.shown("examples", self.report.examples),
                     self.shown("worst", self.report.worst), self.identity(), self.limits()]
         return "\n".join(section for section in sections if section)
 
@@ -144,6 +144,23 @@ class _Page:
         drawn = [f'<figure class="{name}"><div role="img" aria-label="{self.say(f"plot_note.{name}")}">{plots[name]}</div>'
                  f"<figcaption>{self.say(f'plot_note.{name}')}</figcaption></figure>" for name in PLOTS if plots.get(name)]
         return f'<section><h2>{self.say("page.plots")}</h2><div class="plots">{"".join(drawn)}</div></section>' if drawn else ""
+
+    def slices(self) -> str:
+        """Where the copy is better and where it is not."""
+        rows = []
+        for one in self.report.slices:
+            state = "open" if one.holds is not True else "good" if one.difference < 0 else "bad"
+            said = "slice.few" if one.holds is None else "verdict.not_enough_evidence" if state == "open" else \
+                "verdict.better" if state == "good" else "verdict.worse"
+            name = self._type(one.name) if one.kind == "clause_type" else text(f"scores.slice.{one.name}", self.language)
+            ends = f"{signed(one.low, 'bits_per_byte')}, {signed(one.high, 'bits_per_byte')}"
+            rows.append(f'<tr><td>{self.say(f"slice.{one.kind}")}</td><th scope="row">{escape(name)}</th><td>{one.n}</td>'
+                        f'<td>{one.documents}</td><td>{signed(one.difference, "bits_per_byte")} <span>[{ends}]</span></td>'
+                        f'<td><span class="chip {state}">{self.say(said)}</span></td></tr>')
+        head = "".join(f'<th scope="col">{self.say(f"slice.column.{name}")}</th>'
+                       for name in ("kind", "name", "n", "documents", "difference", "verdict"))
+        return (f'<section><h2>{self.say("page.slices")}</h2><p>{self.say("page.slices_note")}</p><div class="wide"><table>'
+                f'<thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div></section>') if rows else ""
 
     def shown(self, kind: str, rows: Sequence[Shown]) -> str:
         """Held-out clauses side by side with the drafts."""

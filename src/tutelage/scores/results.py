@@ -6,6 +6,7 @@ from typing import Literal
 
 from tutelage.core.records import Answer, GateDecision, Language, Record, Score, Verdict
 
+SliceKind = Literal["clause_type", "language", "length", "relative"]
 CopyState = Literal["holds", "fails", "not enough evidence"]
 
 
@@ -78,6 +79,24 @@ class Comparison(Record):
     verdict: Verdict | None
 
 
+class Slice(Record):
+    """The rows of one kind, and how `candidate` differs from the base on them in bits per byte (lower is better).
+
+    `holds` says whether the difference holds among all slices, of which at most a share alpha may be false alarms
+    (Benjamini and Hochberg); None for a slice of too few documents to decide anything.
+    """
+
+    kind: SliceKind
+    name: str
+    n: int
+    documents: int
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    holds: bool | None
+
+
 class Rule(Record):
     """A rule of the gate and whether it is met. `key` names its text in the message catalogue, `facts` fill it."""
 
@@ -143,5 +162,6 @@ class Report(Record):
     engines: dict[str, str]
     chat_format: str
     packages: dict[str, str]
+    slices: tuple[Slice, ...]
     examples: tuple[Shown, ...]
     worst: tuple[Shown, ...]

@@ -1,0 +1,53 @@
+"""Where a copy is better and where it is not: the paired difference in bits per byte by clause type, language and length."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from tutelage.core.records import Example
+from tutelage.scores import statistics
+from tutelage.scores.results import RowMeasure, Slice, SliceKind
+from tutelage.scores.settings import ScoresSettings
+from tutelage.scores.statistics import documents_to_decide
+from tutelage.scores.tables import RatioTable
+
+# Bounds of short, middle and long clauses, in bytes.
+LENGTHS = {"short": (0, 300), "middle": (300, 600), "long": (600, math.inf)}
+
+
+def slices(candidate: Sequence[RowMeasure], base: Sequence[RowMeasure], examples: Mapping[str, Example], familiar: set[str],
+           settings: ScoresSettings) -> list[Slice]:
+    """All slices, by kind and then by number of rows. `familiar` are rows that resemble what was trained on."""
+    before = {row.row: row for row in base}
+    groups: dict[tuple[SliceKind, str], list[RowMeasure]] = defaultdict(list)
+    for row in candidate:
+        for key in _keys(row, examples[row.row], familiar):
+            groups[key].append(row)
+    found = [_slice(kind, name, rows, before, settings) for (kind, name), rows in groups.items()]
+    able = [one for one in found if one.documents >= documents_to_decide(settings.alpha)]
+    held = statistics.benjamini_hochberg({f"{one.kind} {one.name}": one.p_value for one in able}, settings.alpha)
+    marked = [one.model_copy(update={"holds": held.get(f"{one.kind} {one.name}")}) for one in found]
+    order: tuple[SliceKind, ...] = ("relative", "language", "length", "clause_type")
+    return sorted(marked, key=lambda one: (order.index(one.kind), -one.n, one.name))
+
+
+def _keys(row: RowMeasure, example: Example, familiar: set[str]) -> Iterator[tuple[SliceKind, str]]:
+    yield "relative", "familiar" if row.row in familiar else "novel"
+    yield "language", example.language
+    yield "length", next(name for name, (low, high) in LENGTHS.items() if low <= row.size_bytes < high)
+    yield "clause_type", row.clause_type
+
+
+def _slice(kind: SliceKind, name: str, rows: Sequence[RowMeasure], before: Mapping[str, RowMeasure], settings: ScoresSettings) -> Slice:
+    documents = [row.document_id for row in rows]
+    columns = {"candidate": [_bits(row) for row in rows], "base": [_bits(before[row.row]) for row in rows]}
+    table = RatioTable(documents, columns, settings, is_exp=False)
+    interval = statistics.percentile_interval(table.resampled("candidate") - table.resampled("base"), settings.alpha)
+    return Slice(kind=kind, name=name, n=table.n, documents=table.documents, difference=table.value("candidate") - table.value("base"),
+                 low=interval.low, high=interval.high, p_value=table.p_value("candidate", "base"), holds=None)
+
+
+def _bits(row: RowMeasure) -> tuple[float, float]:
+    return row.nats / math.log(2), float(row.size_bytes)
