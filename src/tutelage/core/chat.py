@@ -17,8 +17,8 @@ from tutelage.core.records import Message, Record, Role
 class ChatFormat(Record):
     """How turns are framed: `start` token, the role's name, a line end, the content, `end` token, a line end.
 
-    `begin` is the token at the very beginning, "" for none. `roles` maps our roles to the names that the model knows;
-    a role that it lacks is refused.
+    `begin` is the token at the very beginning, "" for none. `roles` maps our roles to the names that the model knows. Where
+    there is no system role, a system message at the beginning leads the user's first message; any other missing role is refused.
     """
 
     name: str
@@ -36,6 +36,7 @@ class ChatFormat(Record):
 CHATML = ChatFormat(name="chatml", begin="", start="<|im_start|>", end="<|im_end|>",
                     roles={"system": "system", "user": "user", "assistant": "assistant"})
 GEMMA = ChatFormat(name="gemma", begin="<bos>", start="<start_of_turn>", end="<end_of_turn>", roles={"user": "user", "assistant": "model"})
+SYSTEM_GAP = "\n\n"  # between system and user message in a turn of both, as in Google's template for Gemma
 FORMATS = {chat_format.name: chat_format for chat_format in (CHATML, GEMMA)}
 
 
@@ -66,7 +67,7 @@ def render(messages: Sequence[Message], chat_format: ChatFormat, tokenizer: Toke
         raise InputError("the last message is already the assistant's; a reply can follow a user's message only.")
     ids: list[int] = [tokenizer.special(chat_format.begin)] if chat_format.begin else []
     supervised = [False] * len(ids)
-    for message in messages:
+    for message in _turns(messages, chat_format):
         head = _head(message.role, chat_format, tokenizer)
         body = [*tokenizer.tokenize(message.content), tokenizer.special(chat_format.end)]
         tail = tokenizer.tokenize("\n")
@@ -77,6 +78,14 @@ def render(messages: Sequence[Message], chat_format: ChatFormat, tokenizer: Toke
         ids += head
         supervised += [False] * len(head)
     return Rendered(ids=tuple(ids), supervised=tuple(supervised))
+
+
+def _turns(messages: Sequence[Message], chat_format: ChatFormat) -> Sequence[Message]:
+    """The messages; where the format has no system role, a leading system message stands before the user's own words."""
+    if "system" in chat_format.roles or [message.role for message in messages[:2]] != ["system", "user"]:
+        return messages
+    system, user, *rest = messages
+    return (user.model_copy(update={"content": f"{system.content}{SYSTEM_GAP}{user.content}"}), *rest)
 
 
 def _head(role: Role, chat_format: ChatFormat, tokenizer: Tokenizer) -> list[int]:

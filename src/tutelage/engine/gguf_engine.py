@@ -107,7 +107,8 @@ class GgufEngine:
     def memory_bytes(self) -> int:
         """Bytes of the file and of the keys and values of all answers at full length."""
         heads = self._fact("attention.head_count")
-        width = self._fact("embedding_length") // heads * int(self._metadata.get(self._key("attention.head_count_kv"), heads))
+        size = int(self._metadata.get(self._key("attention.key_length"), self._fact("embedding_length") // heads))
+        width = size * int(self._metadata.get(self._key("attention.head_count_kv"), heads))
         cache = 2 * self._fact("block_count") * width * HALF_BYTES * self.context_length * self._parallel
         return self._path.stat().st_size + cache
 

@@ -1,4 +1,4 @@
-"""Writes the Llama in a GGUF file as a model folder in fp32: configuration, weights, tokenizer."""
+"""Writes the model in a GGUF file as a model folder in fp32: configuration, weights, tokenizer."""
 
 from __future__ import annotations
 
@@ -6,85 +6,90 @@ import json
 from pathlib import Path
 
 from safetensors.numpy import save_file
-from tokenizers import AddedToken, Tokenizer, decoders, models
 
 from tutelage.core.errors import InputError
 from tutelage.core.files import write_whole
+from tutelage.engine.families import FAMILIES, GEMMA3, GEMMA3_LOCAL_THETA, GEMMA3_PERIOD, Family, gemma3_layer_types
 from tutelage.engine.gguf_file import Head, Value
-from tutelage.engine.llama_names import folder_name, is_rotary, part_rotary
+from tutelage.engine.gguf_tokenizer import READERS, read_tokenizer, tokenizer_kind
 from tutelage.engine.vocabulary import PRE_TOKENIZERS
 
-ARCHITECTURE = "llama"
-CONTROL, USER_DEFINED = 3, 4  # types of token: special ones, and plain ones that are cut out before all else
 TOKEN_IDS = {"bos_token_id": "bos", "eos_token_id": "eos", "pad_token_id": "padding", "unk_token_id": "unknown"}
 
 
 def write_folder(head: Head, folder: Path) -> None:
     """Write config.json, model.safetensors and tokenizer.json.
 
-    Raises InputError for another architecture or tokenizer than a Llama with byte-level BPE.
+    Raises InputError for an architecture or a tokenizer that is not known here.
     """
-    _check(head)
-    write_whole(folder / "config.json", json.dumps(_config(head), indent=1))
-    heads = {"attn_q": _whole(head, "attention.head_count"), "attn_k": _kv_heads(head)}
+    family = _family(head)
+    write_whole(folder / "config.json", json.dumps(_config(head, family), indent=1))
+    heads, groups = _whole(head, "attention.head_count"), _kv_heads(head)
     weights = {}
     for theirs, weight in head.weights():
-        ours = folder_name(theirs)
+        ours = family.folder_name(theirs)
         if ours is None:
-            raise InputError(f"{head.path}: the weight {theirs!r} is not one of a plain Llama. Give the model as a folder.")
-        weights[ours] = part_rotary(weight, heads[theirs.split(".")[-2]]) if is_rotary(theirs) else weight
+            raise InputError(f"{head.path}: the weight {theirs!r} is not one of a plain {family.architecture}. Give the model as a folder.")
+        weights[ours] = family.from_gguf(theirs, weight, heads=heads, groups=groups)
     save_file(weights, str(folder / "model.safetensors"), metadata={"format": "pt"})
-    _tokenizer(head).save(str(folder / "tokenizer.json"))
+    read_tokenizer(head).save(str(folder / "tokenizer.json"))
 
 
-def _check(head: Head) -> None:
+def _family(head: Head) -> Family:
     architecture, kind, pre = (str(head.facts.get(key, "")) for key in
                                ("general.architecture", "tokenizer.ggml.model", "tokenizer.ggml.pre"))
-    scaled = str(head.facts.get(f"{ARCHITECTURE}.rope.scaling.type", "none"))
-    found = [] if architecture == ARCHITECTURE else [f"architecture {architecture!r}"]
-    found += [] if kind == "gpt2" and pre in PRE_TOKENIZERS else [f"tokenizer {kind!r} with {pre!r}"]
+    known = {family.architecture: family for family in FAMILIES}
+    scaled = str(head.facts.get(f"{architecture}.rope.scaling.type", "none"))
+    period = head.facts.get(f"{architecture}.attention.sliding_window_pattern", GEMMA3_PERIOD)
+    found = [] if architecture in known else [f"architecture {architecture!r}"]
+    found += [] if tokenizer_kind(head) in READERS else [f"tokenizer {kind!r} with {pre!r}"]
     found += [] if scaled == "none" else [f"scaled rotary positions ({scaled!r})"]
+    found += [] if period == GEMMA3_PERIOD else [f"a full layer every {period} layers"]
     if found:
-        raise InputError(f"{head.path}: has {', '.join(found)}; GGUF files to train on must be Llamas with a byte-level tokenizer "
-                         f"({', '.join(PRE_TOKENIZERS)}). Give the model as a folder.")
+        raise InputError(f"{head.path}: has {', '.join(found)}; GGUF files to train on must be {' or '.join(known)} with a byte-level "
+                         f"tokenizer ({', '.join(PRE_TOKENIZERS)}) or one like Gemma's. Give the model as a folder.")
+    return known[architecture]
 
 
-def _config(head: Head) -> dict[str, object]:
+def _config(head: Head, family: Family) -> dict[str, object]:
     """config.json as transformers reads it."""
     heads = _whole(head, "attention.head_count")
     names = {tensor.name for tensor in head.tensors}
     ids = {ours: head.facts[f"tokenizer.ggml.{theirs}_token_id"] for ours, theirs in TOKEN_IDS.items()
            if f"tokenizer.ggml.{theirs}_token_id" in head.facts}
+    size = int(_optional(head, "attention.key_length", _whole(head, "embedding_length") // heads))
+    own = _gemma3(head, size) if family is GEMMA3 else _llama(head)
     return {
-        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu", "dtype": "float32",
+        "architectures": [family.model_class], "model_type": family.model_type, "dtype": "float32",
         "hidden_size": _whole(head, "embedding_length"), "intermediate_size": _whole(head, "feed_forward_length"),
         "num_hidden_layers": _whole(head, "block_count"), "num_attention_heads": heads, "num_key_value_heads": _kv_heads(head),
-        "head_dim": head.facts.get(f"{ARCHITECTURE}.attention.key_length", _whole(head, "embedding_length") // heads),
-        "vocab_size": len(head.lists["tokenizer.ggml.tokens"]), "max_position_embeddings": _whole(head, "context_length"),
-        "rms_norm_eps": _fact(head, "attention.layer_norm_rms_epsilon"),
-        "rope_parameters": {"rope_type": "default", "rope_theta": head.facts.get(f"{ARCHITECTURE}.rope.freq_base", 10000.0)},
-        "tie_word_embeddings": "output.weight" not in names, "attention_bias": False, "mlp_bias": False, **ids}
+        "head_dim": size, "vocab_size": len(head.lists["tokenizer.ggml.tokens"]), "max_position_embeddings": _whole(head, "context_length"),
+        "rms_norm_eps": _fact(head, "attention.layer_norm_rms_epsilon"), "tie_word_embeddings": "output.weight" not in names,
+        "attention_bias": False, **own, **ids}
 
 
-def _tokenizer(head: Head) -> Tokenizer:
-    tokens = [str(token) for token in head.lists["tokenizer.ggml.tokens"]]
-    merges = [(left, right) for left, right in (str(merge).split(" ", 1) for merge in head.lists["tokenizer.ggml.merges"])]
-    tokenizer = Tokenizer(models.BPE({token: number for number, token in enumerate(tokens)}, merges))
-    tokenizer.decoder = decoders.ByteLevel()
-    kinds = head.lists["tokenizer.ggml.token_type"]
-    for token, kind in zip(tokens, kinds, strict=True):
-        if kind in (CONTROL, USER_DEFINED):
-            added = AddedToken(token, special=kind == CONTROL, normalized=False)
-            (tokenizer.add_special_tokens if kind == CONTROL else tokenizer.add_tokens)([added])
-    described = json.loads(tokenizer.to_str())
-    described["pre_tokenizer"] = PRE_TOKENIZERS[str(head.facts["tokenizer.ggml.pre"])]
-    return Tokenizer.from_str(json.dumps(described))
+def _llama(head: Head) -> dict[str, object]:
+    theta = _optional(head, "rope.freq_base", 10_000.0)
+    return {"hidden_act": "silu", "mlp_bias": False, "rope_parameters": {"rope_type": "default", "rope_theta": theta}}
+
+
+def _gemma3(head: Head, size: int) -> dict[str, object]:
+    local = _optional(head, "rope.freq_base_swa", GEMMA3_LOCAL_THETA)
+    rotary = {"full_attention": _fact(head, "rope.freq_base"), "sliding_attention": local}
+    return {"hidden_activation": "gelu_pytorch_tanh", "sliding_window": _whole(head, "attention.sliding_window"),
+            "layer_types": gemma3_layer_types(_whole(head, "block_count")), "query_pre_attn_scalar": size,
+            "rope_parameters": {kind: {"rope_type": "default", "rope_theta": theta} for kind, theta in rotary.items()}}
 
 
 def _fact(head: Head, name: str) -> Value:
-    if f"{ARCHITECTURE}.{name}" not in head.facts:
-        raise InputError(f"{head.path}: its head has no {ARCHITECTURE}.{name}. Make the file again.")
-    return head.facts[f"{ARCHITECTURE}.{name}"]
+    key = f"{head.facts['general.architecture']}.{name}"
+    if key not in head.facts:
+        raise InputError(f"{head.path}: its head has no {key}. Make the file again.")
+    return head.facts[key]
+
+
+def _optional(head: Head, name: str, otherwise: Value) -> Value:
+    return head.facts.get(f"{head.facts['general.architecture']}.{name}", otherwise)
 
 
 def _whole(head: Head, name: str) -> int:
@@ -92,4 +97,4 @@ def _whole(head: Head, name: str) -> int:
 
 
 def _kv_heads(head: Head) -> int:
-    return int(head.facts.get(f"{ARCHITECTURE}.attention.head_count_kv", _whole(head, "attention.head_count")))
+    return int(_optional(head, "attention.head_count_kv", _whole(head, "attention.head_count")))

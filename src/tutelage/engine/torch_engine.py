@@ -94,7 +94,7 @@ class TorchEngine:
     def memory_bytes(self) -> int:
         """Bytes of the weights, and of the caches of a full batch at full length."""
         config = self._model.config
-        width = config.hidden_size // config.num_attention_heads * config.num_key_value_heads
+        width = (config.to_dict().get("head_dim") or config.hidden_size // config.num_attention_heads) * config.num_key_value_heads
         cache = 2 * config.num_hidden_layers * width * FP32_BYTES * self.context_length * BATCH_PROMPTS
         weights = sum(weight.numel() * weight.element_size() for weight in self._model.parameters())
         return int(weights + cache)

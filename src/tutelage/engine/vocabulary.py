@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from tokenizers import Tokenizer
 from tutelage.core.errors import InputError
 from tutelage.engine.sampling import check_text
 
+SPACE = "▁"  # how vocabularies of characters spell a space
 BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")
 # Known pre-tokenizers: llama.cpp's name -> the steps of tokenizer.json that cut text at the same places.
 BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
@@ -40,11 +40,11 @@ class Vocabulary:
         self._tokenizer.encode_special_tokens = True
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        described = json.loads(self._tokenizer.to_str())
-        self.specials: dict[str, int] = {entry["content"]: entry["id"] for entry in described["added_tokens"] if entry["special"]}
+        added = self._tokenizer.get_added_tokens_decoder()
+        self.specials: dict[str, int] = {token.content: number for number, token in added.items() if token.special}
         self.size: int = self._tokenizer.get_vocab_size()
         self._special_ids = frozenset(self.specials.values())
-        self._alphabet = byte_alphabet() if '"ByteLevel"' in json.dumps(described["decoder"]) else None
+        self._alphabet = byte_alphabet() if "ByteLevel" in repr(self._tokenizer.decoder) else None
 
     def tokenize(self, text: str) -> list[int]:
         """Token ids of plain text, nothing added."""
@@ -68,7 +68,7 @@ class Vocabulary:
         if self._alphabet is not None:
             return b"".join(bytes([self._alphabet[sign]]) if sign in self._alphabet else sign.encode() for sign in spelled)
         byte = BYTE_TOKEN.fullmatch(spelled)
-        return bytes([int(byte[1], 16)]) if byte else spelled.replace("▁", " ").encode()
+        return bytes([int(byte[1], 16)]) if byte else spelled.replace(SPACE, " ").encode()
 
     def detokenize(self, token_ids: Sequence[int]) -> str:
         """The text of token ids, special tokens left out; bytes that are no UTF-8 become U+FFFD."""
