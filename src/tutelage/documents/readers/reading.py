@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from tutelage.documents.readers.html import read_html
 from tutelage.documents.readers.json_rows import read_json, read_json_lines
 from tutelage.documents.readers.opened import Opened, failed, opening
+from tutelage.documents.readers.tables import read_csv, read_parquet
 from tutelage.documents.readers.text import read_text
+from tutelage.documents.readers.zips import members_of
 from tutelage.documents.rows import ReadOptions, Row, Unreadable
 from tutelage.documents.sources import SourceFile
 
 DEFAULT = ReadOptions()
 READERS: dict[str, Callable[[Opened, ReadOptions], Iterator[Row]]] = {
-    ".txt": read_text, ".md": read_text, ".license": read_text, ".jsonl": read_json_lines, ".json": read_json}
-ENDINGS = tuple(READERS)
+    ".txt": read_text, ".md": read_text, ".license": read_text, ".html": read_html, ".htm": read_html,
+    ".jsonl": read_json_lines, ".json": read_json,
+    ".csv": read_csv, ".parquet": read_parquet}
+ZIP = ".zip"
+ENDINGS = (*READERS, ZIP)
 
 
 def read(file: SourceFile, options: ReadOptions = DEFAULT) -> Iterator[Row]:
@@ -23,7 +29,14 @@ def read(file: SourceFile, options: ReadOptions = DEFAULT) -> Iterator[Row]:
     """
     try:
         with opening(file) as opened:
-            yield from rows_of(opened, options)
+            if opened.ending == ZIP:
+                for member in members_of(opened, options):
+                    if isinstance(member, Row):
+                        yield member
+                    else:
+                        yield from rows_of(member, options)
+            else:
+                yield from rows_of(opened, options)
     except OSError as error:
         yield failed(file, Unreadable("unreadable", f"{error.strerror or error}. Check that the file exists and may be read."))
 
