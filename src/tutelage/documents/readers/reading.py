@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from tutelage.documents.readers.docx import read_docx
 from tutelage.documents.readers.html import read_html
 from tutelage.documents.readers.json_rows import read_json, read_json_lines
 from tutelage.documents.readers.opened import Opened, failed, opening
@@ -15,7 +16,7 @@ from tutelage.documents.sources import SourceFile
 
 DEFAULT = ReadOptions()
 READERS: dict[str, Callable[[Opened, ReadOptions], Iterator[Row]]] = {
-    ".txt": read_text, ".md": read_text, ".license": read_text, ".html": read_html, ".htm": read_html,
+    ".txt": read_text, ".md": read_text, ".license": read_text, ".html": read_html, ".htm": read_html, ".docx": read_docx,
     ".jsonl": read_json_lines, ".json": read_json,
     ".csv": read_csv, ".parquet": read_parquet}
 ZIP = ".zip"
