@@ -96,8 +96,8 @@ PERSON = re.compile(r"\b(?:[Yy]ou|YOU|[Ww]e|WE|us)\b(?!['’])")
 _FORM = (r"(?:Co\.,? Ltd|Pte\.? Ltd|Pty\.? Ltd|Pvt\.? Ltd|Ltd|Limited|Inc|Incorporated|LLC|L\.L\.C|LLP|L\.P|LP|PLC|plc|GmbH|AG|S\.A|SA"
          r"|S\.p\.A|B\.V|BV|N\.V"
          r"|Corp|Corporation|Company|SARL|S\.r\.l|SAS|Oy|AB|A/S)")
-COMPANY = re.compile(rf"\b[A-Z][\w&'’-]*(?:\.(?=\s[A-Z]))?(?:\s(?:of|and|&|the)\s[A-Z][\w&'’-]*"
-                     rf"|\s[A-Z][\w&'’-]*){{0,5}}?,?\s{_FORM}(?!\w)\.?")
+COMPANY = re.compile(rf"\b[A-Z][\w&'’-]*(?:\.(?=\s[A-Z]))?(?:\s(?:of|and|&|the)\s(?!The\s)[A-Z][\w&'’-]*"
+                     rf"|\s(?!The\s)[A-Z][\w&'’-]*){{0,5}}?,?\s{_FORM}(?!\w)\.?")
 NO_NAME = re.compile(r"(?:This|The|Each|Any|All|Between|By|To|If|When|Upon|And|Or|Neither|Either|Of|From|With|In|For|On|Whereas|WHEREAS"
                      r"|Agreement|Our|Your|Such|Where|A|An|No)\s")
 
@@ -289,6 +289,8 @@ def _is_party(text: str, match: re.Match[str]) -> bool:
     if after and not word.isupper() and not _roles().fullmatch(after[1]) and after[1] not in NO_NOUNS:
         return False
     before = text[max(0, match.start() - 12):match.start()].lower()
+    if text.startswith(" of ", match.end()) and word.lower() == "bank":  # a name
+        return False
     if match["party"]:
         if re.search(r"(third|3rd)[\s-]$", before) or (not word[0].isupper() and re.search(r"(working|search|rescue)\s$", before)):
             return False

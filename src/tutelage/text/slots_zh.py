@@ -61,7 +61,7 @@ _ORDINAL = r"[\d一二三四五六七八九十百千零〇○两]"
 ARTICLE = re.compile(
     rf"(?P<this>本[条款]|前[条款]"
     rf"|上[条款])?第\s?[(]?(?P<first>{_ORDINAL}{{1,7}}(?:\.\d{{1,3}}){{0,3}})[)]?\s?(?P<unit>[编章节条款项目])(?!目|的公司)"
-    rf"(?P<rest>(?:之[一二三四五])?(?:\s?第\s?{_ITEM}\s?[条款项目](?!目|的公司)){{0,3}})"
+    rf"(?P<rest>(?:之[一二三四五])?(?:\s?第\s?{_ITEM}\s?[节条款项目](?!目|的公司)){{0,4}})"
     rf"|(?<![\d.第、])(?P<bare>\d{{1,2}}(?:\.\d{{1,2}}){{1,3}})\s?[条款项](?![\u4e00-\u9fff]?目)")
 BEFORE_LIST = re.compile(rf"第\s?(?P<number>{_ORDINAL}{{1,5}}(?:\.\d{{1,3}}){{0,3}})\s?(?:、|和|及|至|或|-|—"
                          rf"|~)\s?(?=第?\s?[(]?(?:{_ORDINAL}{{1,5}}(?:\.\d{{1,3}}){{0,3}})[)]?\s?[、和及至或条款章项-])")
@@ -92,7 +92,7 @@ _NAME = r"[“\"「『【](?P<term>[^“”\"「」『』【】\n]{1,24})[”\"�
 TERMS = tuple(re.compile(pattern) for pattern in (
     r"(?:简称|合称|统称|并称|称为|称作|称)(?:为|作|之为)?\s?:?" + _NAME + r"(?:或[“\"](?P<other>[^“”\"\n]{1,24})[”\"])?",
     _NAME + r"(?:一词|一语)?\s?[,，]?\s?(?:在本(?:合同|协议)中)?(?:是指|系指|意指|指的是|的含义|具有|应指|均指|指(?!定|示|令|导|明|出"
-            r"|数)|包括(?!但不限于以下))",
+            r"|数)|(?<![,，]\s)(?<![,，])包括)",
     r"[(](?:以?下[简合统]?称|简称|[“\"])?[,，]?(?<=[(])" + _NAME + r"[)]",
 ))
 NO_POLARITY = (
@@ -253,7 +253,7 @@ def _article(match: re.Match[str]) -> str:
     rest = match["rest"]
     if rest.startswith("之"):
         value += rest[:2]
-    for number, unit in re.findall(rf"第\s?[(]?({_ORDINAL}{{1,7}})[)]?\s?([条款项目])", rest):
+    for number, unit in re.findall(rf"第\s?[(]?({_ORDINAL}{{1,7}})[)]?\s?([节条款项目])", rest):
         value += f"第{_numeral(number)}{unit}"
     return value
 
@@ -272,7 +272,7 @@ def _parties(text: str) -> Iterator[Slot]:
                 start = lead.end() - 2
                 break
             start = lead.end()
-        if match.end() - start > 5:
+        if not re.fullmatch("(?:股份|责任|一般|外资|合资)?(?:有限责任公司|股份有限公司|有限公司|集团公司|合伙企业|分公司)", text[start:match.end()]):
             yield slot("party", text[start:match.end()], text, (start, match.end()))
     for match in _roles().finditer(text):
         if not NOT_ROLE.match(text, match.end() - 2):
