@@ -85,6 +85,7 @@ _PLACE = ("北京|上海|天津|重庆|深圳|广州|杭州|南京|苏州|成都
 _BODY = r"[\u4e00-\u9fffA-Za-z0-9()·]"
 COMPANY = re.compile(rf"(?:{_BODY}){{2,24}}?(?:股份有限公司|有限责任公司|有限公司|集团公司|合伙企业(?:[(](?:有限|普通)合伙[)])?"
                      rf"|律师事务所|会计师事务所|分公司)")
+NO_NAME = re.compile("(?:股份|责任|一般|外资|合资)?(?:有限责任公司|股份有限公司|有限公司|集团公司|合伙企业|分公司)")
 LEAD = re.compile(rf".*(?:{_PLACE})(?=.{{2,}})|.*?(?:[与和由向给经将系及或是即以对委托授权包括称]|(?<!华)为|甲方|乙方|丙方|买方|卖方"
                   rf"|名称)(?=.{{4,}}公司|.{{3,}}事务所|.{{3,}}企业)")
 
@@ -272,7 +273,7 @@ def _parties(text: str) -> Iterator[Slot]:
                 start = lead.end() - 2
                 break
             start = lead.end()
-        if not re.fullmatch("(?:股份|责任|一般|外资|合资)?(?:有限责任公司|股份有限公司|有限公司|集团公司|合伙企业|分公司)", text[start:match.end()]):
+        if not NO_NAME.fullmatch(text, start, match.end()):
             yield slot("party", text[start:match.end()], text, (start, match.end()))
     for match in _roles().finditer(text):
         if not NOT_ROLE.match(text, match.end() - 2):
