@@ -1,0 +1,158 @@
+"""The gate: whether a new clause says what its parent says, and what differs if it does not."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import pairwise
+
+from tutelage.core.records import Example, Language
+from tutelage.text.language import language_of
+from tutelage.text.numerals import numbers, read_number
+from tutelage.text.similarity import jaccard, shingles
+from tutelage.text.slots import KINDS, Kind, Slot, same_slots, slots
+
+SHORTEST, LONGEST = 0.5, 2.0  # length to the parent's
+UNCHANGED = 0.95  # J to the parent from which on nothing new is learned
+HELD_OUT = 0.5  # J to a held-out row from which on it is that row
+HAN, LATIN, WORD = re.compile(r"[\u3400-\u9fff]"), re.compile(r"[A-Za-z]{2,}"), re.compile(r"[^\W_]+")
+SHOUTED = re.compile(r"\b[A-Z]{2,}\b")
+JOINING = ("and", "or")  # void and void
+CAPITALISED = re.compile(r"[A-Z][A-Za-z]+")
+CAPITAL = re.compile(rf"(?<=[a-z,;)] ){CAPITALISED.pattern}")  # within a sentence
+# On which side of a period or an amount one stands: before 30 days is not within 30 days.
+BOUNDS: dict[Language, dict[str, re.Pattern[str]]] = {
+    "en": {"before": re.compile(r"\b(prior|before|previous|advance|preceding|earlier)\b", re.IGNORECASE),
+           "within": re.compile(r"\bwithin\b|\b(no|not) later than\b", re.IGNORECASE),
+           "after": re.compile(r"\b(after|following|subsequent)\b", re.IGNORECASE),
+           "at least": re.compile(r"\b(at least|(not?|never) (less|fewer) than|minimum|or more)\b", re.IGNORECASE),
+           "at most": re.compile(r"\b(at most|(not?|never) (more|greater) than|up to|maximum|(not|never) exceed|or less)\b",
+                              re.IGNORECASE)},
+    "zh": {"before": re.compile("提前|之前|以前|[日天周月年]前|事先|事前"), "within": re.compile("[日天周月年时]之?以?内"),
+           "after": re.compile("之后|以后|[日天周月年]后"), "at least": re.compile("以上|至少|不得?少于|不得?低于"),
+           "at most": re.compile("以下|至多|最多|不得?超过|不得?超出|不得?高于|不得?多于")},
+}
+ADVICE: dict[Language, re.Pattern[str]] = {"en": re.compile(r"\bshould\b", re.IGNORECASE), "zh": re.compile("最好|建议|尽量")}
+WINDOW: dict[Language, int] = {"en": 30, "zh": 6}
+MEASURED: tuple[Kind, ...] = ("amount", "percentage", "date", "period")
+Asked = Mapping[tuple[Kind, str], str]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a candidate is not kept: a reason that is counted, and what exactly."""
+
+    reason: str
+    detail: str = ""
+
+
+def why_refused(parent: str, candidate: str, language: Language, *, asked: Asked | None = None) -> Refusal | None:
+    """What the candidate says otherwise than its parent; None if it may be kept.
+
+    `asked` maps kind and value of the slots that were to be replaced to their new value: then the candidate must say exactly
+    that. Of several differences the first is told: form, then numbers and names, then polarity.
+    """
+    return (_form(parent, candidate, language) or _slots(parent, candidate, language, asked or {})
+            or _written(parent, candidate, language, asked or {}) or _manner(parent, candidate, language, asked or {}))
+
+
+class HeldOut:
+    """The rows that no candidate may resemble."""
+
+    def __init__(self, rows: Sequence[Example]) -> None:
+        self._rows = [(row.id, len(shingles(row.text, row.language))) for row in rows]
+        self._holders: dict[int, list[int]] = defaultdict(list)
+        for place, row in enumerate(rows):
+            for shingle in shingles(row.text, row.language):
+                self._holders[shingle].append(place)
+
+    def resembled(self, text: str, language: Language) -> Refusal | None:
+        """The held-out row that the text resembles most, if it does so at J >= 0.5."""
+        mine = shingles(text, language)
+        shared = Counter(place for shingle in mine for place in self._holders.get(shingle, ()))
+        alike = [(count / (len(mine) + self._rows[place][1] - count), self._rows[place][0]) for place, count in shared.items()]
+        similarity, row = max(alike, default=(0.0, ""))
+        return Refusal("held out", f"{row}, J = {similarity:.3f}") if similarity >= HELD_OUT else None
+
+
+def _form(parent: str, candidate: str, language: Language) -> Refusal | None:
+    """Language, length, and whether it is another text at all."""
+    if language_of(candidate) != language:
+        return Refusal("other language", language_of(candidate))
+    foreign = LATIN if language == "zh" else HAN
+    strange = sorted(set(foreign.findall(candidate)) - set(foreign.findall(parent)))
+    if strange:
+        return Refusal("foreign words", ", ".join(strange[:5]))
+    share = len(candidate) / len(parent)
+    if not SHORTEST <= share <= LONGEST:
+        return Refusal("length", f"{share:.2f} of the parent's")
+    similarity = jaccard(shingles(parent, language), shingles(candidate, language))
+    if similarity >= UNCHANGED:
+        return Refusal("unchanged", f"J = {similarity:.3f}")
+    repeated = [word for word, count in _repeats(candidate, language).items() if count > _repeats(parent, language)[word]]
+    return Refusal("stutter", ", ".join(repeated[:5])) if repeated else None
+
+
+def _repeats(text: str, language: Language) -> Counter[str]:
+    """Words that stand twice in a row."""
+    if language == "zh":
+        return Counter(match[1] for match in re.finditer(r"([\u3400-\u9fff]{2,6}?)\1", text))
+    words = [match[0].lower() for match in WORD.finditer(text)]
+    return Counter(one for one, other in pairwise(word for word in words if word not in JOINING) if one == other)
+
+
+def _slots(parent: str, candidate: str, language: Language, asked: Asked) -> Refusal | None:
+    """Amounts, periods, dates, percentages, parties, terms and references; then negation and modal verbs."""
+    for kind in KINDS:
+        if kind == "polarity" or not any(replaced == kind for replaced, _ in asked):
+            differences = same_slots(parent, candidate, language, (kind,))
+        else:
+            differences = _not_as_asked(kind, slots(parent, language), slots(candidate, language), asked)
+        if differences:
+            return Refusal(kind, "; ".join(differences[:3]))
+    return None
+
+
+def _written(parent: str, candidate: str, language: Language, asked: Asked) -> Refusal | None:
+    """Numbers, whether or not they belong to a slot; and the word that turns a duty into advice."""
+    mine, theirs = _numbers(parent, language), _numbers(candidate, language)
+    if asked and sum(mine.values()) != sum(theirs.values()):
+        return Refusal("number", f"{sum(theirs.values())} for {sum(mine.values())}")
+    if not asked and mine != theirs:
+        return Refusal("number", ", ".join(f"{number:f}" for number in sorted((mine - theirs) | (theirs - mine))))
+    advised = [len(ADVICE[language].findall(text)) for text in (parent, candidate)]
+    return Refusal("polarity", "a duty became advice, or advice a duty") if advised[0] != advised[1] else None
+
+
+def _numbers(text: str, language: Language) -> Counter[Decimal]:
+    """Every number from two on, in digits or words: one stands in too many phrases (one of the parties, 任何一方)."""
+    return Counter(number.value for number in numbers(text, language) if number.value > 1)
+
+
+def _not_as_asked(kind: Kind, before: Sequence[Slot], after: Sequence[Slot], asked: Asked) -> list[str]:
+    wanted = Counter(asked.get((kind, slot.value), slot.value) for slot in before if slot.kind == kind)
+    found = Counter(slot.value for slot in after if slot.kind == kind)
+    return [f"{kind}: {value} is missing" for value in wanted - found] + [f"{kind}: {value} is new" for value in found - wanted]
+
+
+def _manner(parent: str, candidate: str, language: Language, asked: Asked) -> Refusal | None:
+    """Names in capitals that were not to be replaced, and the side of a measure on which one stands."""
+    if language == "en":
+        renamed = {word for (_, old), new in asked.items() for word in CAPITALISED.findall(f"{old} {new}")}
+        changed = (set(CAPITAL.findall(parent)) ^ set(CAPITAL.findall(candidate))) - renamed
+        if not parent.isupper():
+            changed |= set(SHOUTED.findall(parent)) ^ set(SHOUTED.findall(candidate))
+        lost = sorted(name for name in changed if (name in parent) != (name in candidate) and read_number(name.lower(), "en") is None)
+        if lost:
+            return Refusal("name", ", ".join(lost[:5]))
+    mine, theirs = _bounds(parent, language), _bounds(candidate, language)
+    return Refusal("bound", ", ".join(sorted(mine ^ theirs))) if mine != theirs else None
+
+
+def _bounds(text: str, language: Language) -> set[str]:
+    width = WINDOW[language]
+    around = [text[max(0, slot.start - width):slot.end + width] for slot in slots(text, language) if slot.kind in MEASURED]
+    return {name for name, pattern in BOUNDS[language].items() for window in around if pattern.search(window)}
