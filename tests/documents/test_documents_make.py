@@ -40,7 +40,7 @@ def test_every_row_is_kept_or_dropped_with_a_reason_and_the_run_goes_on_after_ba
     dropped = made.dropped()
     assert {name: fate.reason for name, fate in dropped.items()} == {
         "contracts/lease-old.md": "near duplicate", "contracts/zz-copy.txt": "exact duplicate",
-        "contracts/zh/empty.txt": "empty", "contracts/scan.pdf": "no reader", "contracts/nul.txt": "binary file",
+        "contracts/zh/empty.txt": "empty", "contracts/scan.pdf": "broken PDF", "contracts/nul.txt": "binary file",
         "contracts/cut.txt": "wrong encoding", "contracts/german.txt": "language:other", "contracts/short.txt": "too short",
         "contracts/lines.jsonl:2": "bad JSON"}
     assert [(document.name, document.language, document.title) for document in made.documents] == [
@@ -129,9 +129,9 @@ def test_every_message_of_the_stage_has_the_same_blanks_in_both_languages() -> N
 
 
 def test_a_run_that_keeps_nothing_stops_and_says_why(root: Path, tmp_path: Path) -> None:
-    write(root, {"contracts/a.docx": b"PK", "contracts/b.pdf": b"%PDF"})
+    write(root, {"contracts/a.xls": b"PK", "contracts/b.ppt": b"PK"})
     with pytest.raises(InputError, match=r"documents\.sources contracts: none of 2 texts can be used; dropped: no reader 2\. "
-                                         r"First: contracts/a\.docx: Files ending in \.docx are not read"):
+                                         r"First: contracts/a\.xls: Files ending in \.xls are not read"):
         make_documents(root, SETTINGS, tmp_path / "work")
     assert list((tmp_path / "work" / "documents").glob("[0-9a-f]*")) == []
 

@@ -8,6 +8,7 @@ from tutelage.documents.readers.docx import read_docx
 from tutelage.documents.readers.html import read_html
 from tutelage.documents.readers.json_rows import read_json, read_json_lines
 from tutelage.documents.readers.opened import Opened, failed, opening
+from tutelage.documents.readers.pdf import read_pdf
 from tutelage.documents.readers.tables import read_csv, read_parquet
 from tutelage.documents.readers.text import read_text
 from tutelage.documents.readers.zips import members_of
@@ -17,6 +18,7 @@ from tutelage.documents.sources import SourceFile
 DEFAULT = ReadOptions()
 READERS: dict[str, Callable[[Opened, ReadOptions], Iterator[Row]]] = {
     ".txt": read_text, ".md": read_text, ".license": read_text, ".html": read_html, ".htm": read_html, ".docx": read_docx,
+    ".pdf": read_pdf,
     ".jsonl": read_json_lines, ".json": read_json,
     ".csv": read_csv, ".parquet": read_parquet}
 ZIP = ".zip"
