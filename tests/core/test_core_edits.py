@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tutelage.core.edits import Step, apply, between, joined, masked, place_after, place_before, replaced, revert
+from tutelage.core.edits import Step, apply, between, joined, masked, place_after, place_before, places_after, replaced, revert
 from tutelage.core.errors import BalanceError
 
 SHOUTED = Step(rule="shout", edits=(replaced(0, "a", "AAA"), replaced(4, "bc", "")))  # "a x bc d" -> "AAA x  d"
@@ -79,3 +79,10 @@ def test_places_are_carried_in_order_and_a_character_that_stays_is_found_again(b
         if offset not in edited:
             assert after[carried[offset]] == character
             assert place_before(carried[offset], steps) == offset
+
+
+@given(TEXTS, TEXTS, TEXTS, st.lists(st.integers(0, 60), max_size=12))
+def test_many_places_move_as_each_of_them(first: str, second: str, third: str, offsets: list[int]):
+    steps = [step for step in (between("one", first, second), between("two", second, third)) if step]
+    offsets = [offset for offset in offsets if offset <= len(first)]
+    assert places_after(offsets, steps) == [place_after(offset, steps) for offset in offsets]

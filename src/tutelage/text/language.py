@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Literal
 
 TextLanguage = Literal["en", "zh", "other"]
@@ -19,6 +20,8 @@ SHORT_WORDS = 12
 _WORD = re.compile(r"[^\W\d_]+")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _KANA = re.compile(r"[\u3041-\u30ff]")
+_EAST = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3041-\u30ff]")
+_LATIN = re.compile(r"[a-z]{2,}")
 
 
 def _words(text: str) -> frozenset[str]:
@@ -46,11 +49,17 @@ def language_of(text: str) -> TextLanguage:
     A text in both counts as the one with more words. Japanese is known by its kana, languages of Latin script by their stop
     words. A few words without any stop word count as English.
     """
-    characters = len(_HAN.findall(text))
-    kana = len(_KANA.findall(text))
-    words = [word for word in _WORD.findall(text.lower()) if not _HAN.search(word) and not _KANA.search(word)]
-    # A run such as 甲方abc is one match of letters: its Latin part is a word too.
-    words += re.findall(r"[a-z]{2,}", " ".join(run for run in _WORD.findall(text.lower()) if _HAN.search(run)))
+    letters = text.lower()
+    if text.isascii():
+        characters = kana = 0
+        words = _WORD.findall(letters)
+    else:
+        characters = len(_HAN.findall(text))
+        kana = len(_KANA.findall(text))
+        runs = _WORD.findall(letters)
+        # A run such as 甲方abc is one match of letters: its Latin part is a word too.
+        words = [run for run in runs if not _EAST.search(run)]
+        words += _LATIN.findall(" ".join(run for run in runs if _HAN.search(run)))
     if kana > KANA_SHARE * (characters + kana) and kana / CHARACTERS_A_WORD > KANA_SHARE * len(words):
         return "other"
     if characters and characters / CHARACTERS_A_WORD >= len(words):
@@ -59,8 +68,9 @@ def language_of(text: str) -> TextLanguage:
 
 
 def _is_english(words: list[str]) -> bool:
-    english = sum(word in _ENGLISH for word in words)
-    strongest_other = max(sum(word in stop_words for word in words) for stop_words in _OTHERS.values())
+    times = Counter(words)
+    english = sum(times[word] for word in _ENGLISH)
+    strongest_other = max(sum(times[word] for word in stop_words) for stop_words in _OTHERS.values())
     if len(words) <= SHORT_WORDS:
         return english > strongest_other or (english == strongest_other and all(word.isascii() for word in words))
     return english > strongest_other and english >= STOP_WORD_SHARE * len(words)
