@@ -118,14 +118,19 @@ def _written(here: _List, counters: list[int | None], depth: int) -> Number | No
     if level.style == "bullet":
         return Number(_PRIVATE.sub(BULLET, level.text) or BULLET, "", level.has_space)
     shown = _filled(here, counters, level)
-    full, needs = shown, _HOLE.findall(level.text) == [str(depth + 1)]
+    full, needs = shown, _is_relative(level, depth)
     for above in range(depth - 1, -1, -1):
         higher = here.levels.get(above)
         if not needs or higher is None or counters[above] is None or higher.style in ("bullet", "none"):
             break
         full = _filled(here, counters, higher).rstrip(" .、．:：") + full
-        needs = _HOLE.findall(higher.text) == [str(above + 1)]
+        needs = _is_relative(higher, above)
     return Number(shown, full, level.has_space) if shown else None
+
+
+def _is_relative(level: Level, depth: int) -> bool:
+    """Whether its number means nothing without the one above; one that never begins anew, as of articles, does."""
+    return _HOLE.findall(level.text) == [str(depth + 1)] and level.restart != 0
 
 
 def _filled(here: _List, counters: list[int | None], level: Level) -> str:
