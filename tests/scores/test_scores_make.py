@@ -46,7 +46,7 @@ def test_the_three_candidates_were_opened_one_at_a_time_and_closed(scored: Score
 
 def test_every_candidate_has_every_metric_once(scored: Scored) -> None:
     scores = [Score.model_validate(line) for line in scored.lines("scores.jsonl")]
-    assert len({(score.candidate, score.metric) for score in scores}) == len(scores) == 42
+    assert len({(score.candidate, score.metric) for score in scores}) == len(scores) == 48
     for score in scores:
         assert score.low <= score.value <= score.high, score
         assert (score.versus is None) == (score.candidate == "base")

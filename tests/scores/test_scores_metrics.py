@@ -16,6 +16,7 @@ from tutelage.scores.metrics import (
     rouge_l,
     tokens,
 )
+from tutelage.scores.slot_metrics import slot_counts
 
 
 def test_a_model_that_knows_nothing_needs_8_bits_for_a_byte() -> None:
@@ -65,6 +66,16 @@ def test_a_share_to_edit_is_hand_worked() -> None:
     assert not is_exact("shall", "shall not")
 
 
+def test_a_flipped_duty_is_noticed_where_words_hardly_differ() -> None:
+    reference = "The Licensee shall pay 500 dollars within thirty (30) days."
+    flipped = "The Licensee shall not pay 500 dollars within 30 days."
+    # Facts of the reference: the party, shall, 500 dollars, 30 days; the flipped draft has all but the duty.
+    assert slot_counts(reference, flipped, "en") == (3, 4, 4)
+    assert rouge_l(reference, flipped).f1 > 0.8
+    assert slot_counts("甲方应当支付壹拾万元。", "甲方不应当支付100,000元。", "zh") == (2, 3, 3)
+    assert slot_counts("No facts here", "", "en").drafted == 0
+
+
 def test_repetition_is_hand_worked() -> None:
     # Nine tokens have six runs of four; "a b c d" comes twice, the rest once: 1 - 5/6
     assert repetition("a b c d x a b c d") == pytest.approx(1 / 6)
@@ -79,5 +90,7 @@ def test_a_draft_in_circles_is_found_and_a_clause_is_not() -> None:
 def test_every_metric_says_what_is_good() -> None:
     assert {metric.name: metric.good for metric in METRICS} == {
         "bits_per_byte": "low", "perplexity": "low", "rouge_l": "high", "rouge_1": "high", "rouge_2": "high", "bleu_en": "high",
-        "bleu_zh": "high", "chrf": "high", "edit_share": "low", "exact_match": "high", "clause_type_match": "high", "looping_share": "low",
+        "bleu_zh": "high", "chrf": "high", "slot_recall": "high", "slot_precision": "high",
+        "edit_share": "low", "exact_match": "high",
+        "clause_type_match": "high", "looping_share": "low",
         "repetition": "", "stopped_share": "", "draft_tokens": ""}

@@ -15,6 +15,7 @@ from tutelage.scores.corpus_metrics import bleu, chrf
 from tutelage.scores.metrics import LOOPING, METRICS, Metric, bits_per_byte, edit_share, is_exact, is_looping, repetition, rouge_l, rouge_n
 from tutelage.scores.results import CandidateMeasured, Comparison, Reference, RowMeasure
 from tutelage.scores.settings import ScoresSettings
+from tutelage.scores.slot_metrics import share, slot_counts, sums
 from tutelage.scores.statistics import Interval
 from tutelage.scores.tables import CorpusTable, RatioTable, Table
 
@@ -90,17 +91,24 @@ def _table(metric: Metric, rows: Mapping[str, Sequence[RowMeasure]], examples: M
 
 def _corpus(name: str, rows: Mapping[str, Sequence[RowMeasure]], examples: Mapping[str, Example],
             settings: ScoresSettings) -> Table | None:
-    """BLEU of one language's drafts, or chrF of all."""
-    kind, _, language = name.partition("_")
-    drafted = [row for row in next(iter(rows.values())) if row.draft is not None and language in ("", examples[row.row].language)]
-    if not drafted:
+    """BLEU of one language's drafts, chrF, or facts repeated, over all drafts that there are."""
+    kind, _, detail = name.partition("_")
+    drafted = [examples[row.row] for row in next(iter(rows.values())) if row.draft is not None]
+    wanted = [example for example in drafted if kind != "bleu" or example.language == detail]
+    if not wanted:
         return None
-    ids = [row.row for row in drafted]
     drafts = {candidate: {row.row: row.draft or "" for row in measures} for candidate, measures in rows.items()}
-    corpus = chrf() if kind == "chrf" else bleu("zh" if language == "zh" else "en")
-    references = [examples[row].text for row in ids]
-    sums = {candidate: corpus.sums([texts[row] for row in ids], references) for candidate, texts in drafts.items()}
-    return CorpusTable([row.document_id for row in drafted], sums, corpus.score, settings)
+    documents = [example.document_id or example.id for example in wanted]
+    if kind == "slot":
+        counted = {candidate: [slot_counts(example.text, texts[example.id], example.language) for example in wanted]
+                   for candidate, texts in drafts.items()}
+        if not any(one.expected for one in counted[next(iter(rows))]):
+            return None
+        return CorpusTable(documents, {name: sums(counts, of=detail) for name, counts in counted.items()}, share, settings)
+    corpus = chrf() if kind == "chrf" else bleu("zh" if detail == "zh" else "en")
+    references = [example.text for example in wanted]
+    return CorpusTable(documents, {candidate: corpus.sums([texts[example.id] for example in wanted], references)
+                                   for candidate, texts in drafts.items()}, corpus.score, settings)
 
 
 def _value(name: str, row: RowMeasure) -> tuple[float, float] | None:

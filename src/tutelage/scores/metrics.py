@@ -41,6 +41,8 @@ METRICS = (
     Metric("chrf", "high", "corpus"),
     Metric("edit_share", "low", "mean"),
     Metric("exact_match", "high", "share"),
+    Metric("slot_recall", "high", "corpus"),
+    Metric("slot_precision", "high", "corpus"),
     Metric("clause_type_match", "high", "share"),
     Metric("looping_share", "low", "share"),
     Metric("repetition", "", "mean"),

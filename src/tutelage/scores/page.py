@@ -28,7 +28,7 @@ def render_page(report: Report, plots: Mapping[str, str], language: str) -> str:
         title=escape(text("scores.page.title", language)), body=_Page(report, language).body(plots))
 
 
-COARSE = ("draft_tokens", "bleu_en", "bleu_zh", "chrf")
+COARSE = ("draft_tokens", "bleu_en", "bleu_zh", "chrf", "slot_recall", "slot_precision")
 
 
 def figure(value: float, metric: str) -> str:
