@@ -34,7 +34,7 @@ _SCALE = r"(?:thousand|million|billion|trillion)\b"
 _WORDS = (rf"(?:{_GROUP}(?:{_GAP}{_SCALE}(?:,?{_GAP}(?:and{_GAP})?{_GROUP}{_GAP}{_SCALE})*(?:,?{_GAP}(?:and{_GAP})?{_GROUP})?)?"
           rf"|an?\s+{_SCALE})"
           rf"(?:{_GAP}and{_GAP}(?:a|one){_GAP}half\b)?(?:\s+point(?:{_GAP}(?:zero|{_DIGIT})\b)+)?")
-NUMBER_EN = re.compile(rf"(?<![\d.,])(?:{DIGITS})(?![.,]?\d)(?:(?:\s|-){{1,2}}{_SCALE}|(?:k|m|mm|bn|b)\b)?"
+NUMBER_EN = re.compile(rf"(?<![\d.,/])(?:{DIGITS})(?![.,]?\d)(?:(?:\s|-){{1,2}}{_SCALE}|(?:k|m|mm|bn|b)\b)?"
                        rf"|\b{_WORDS}", re.IGNORECASE)
 _RUN_ZH = "[" + "".join([*DIGITS_ZH, *PLACES_ZH, *MYRIADS_ZH]) + "]"
 NUMBER_ZH = re.compile(rf"(?<![\d.,])(?:\d{{1,3}}(?:[,，]\d{{3}})++(?:\.\d++)?"

@@ -24,21 +24,23 @@ LANDS = (("Hong Kong", "HKD"), ("Canadian", "CAD"), ("Australian", "AUD"), ("Sin
          (r"US|U\.S\.|United States|American", "USD"))
 COIN = re.compile(r"(?:\s+and\s+\d\d/100)?[\s-]{0,2}(?:(?P<land>" + "|".join(land for land, _ in LANDS) + r")\s+dollars?\b|(?P<coin>"
                   + "|".join(coin for coin, _ in COINS) + r")(?!\w)|(?P<cent>cents?)\b)", re.IGNORECASE)
+POUNDS = re.compile(r"\bpounds?$", re.IGNORECASE)  # money only where something is paid, else a weight
+PAID = re.compile(r"\b(?:pay(?:s|ment|able)?|paid|sum|amount|price|fee|rent|deposit|salary|charge|costs?|fine|loan|value|worth)\b[^.;]*$",
+                  re.IGNORECASE)
 SHARE = re.compile(r"\s?(?P<sign>%|‰)|[\s-]{1,2}(?P<word>percent(?:age points?)?|per\s?cent(?:um)?)\b|\s(?P<basis>basis points?"
                    r"|bps)\b", re.IGNORECASE)
 TIME = re.compile(r"(?:['’]s?)?[\s-]{1,2}(?:(?:consecutive|successive|calendar|full|complete|further|additional|fiscal|contract|clear"
-                  r"|whole|more)[\s-]){0,2}"
+                  r"|whole|more|running|paid|sick|vacation)[\s-]){0,2}"
                   r"(?P<business>(?:business|working|trading|banking)[\s-])?"
                   r"(?P<unit>day|week|month|year|hour|minute|quarter)s?\b(?!\s+(?:of\s+age|old)\b|-old\b)", re.IGNORECASE)
 TIMES: dict[str, tuple[str, int]] = {"day": ("D", 1), "week": ("D", 7), "month": ("M", 1), "year": ("M", 12), "quarter": ("M", 3),
-                                    "hour": ("H", 1),
-                                     "minute": ("MIN", 1)}
+                                     "hour": ("H", 1), "minute": ("MIN", 1)}
 A_TIME = re.compile(r"\b(?:within|for|(?:period|term) of|than|after|every|exceeding|exceeds)\s+(?P<time>(?:an?)\s+(?:(?:single|further"
                     r"|additional|full|calendar|whole)\s+)?"
                     r"(?P<half>half[\s-])?(?P<business>(?:business|working)[\s-])?(?P<unit>day|week|month|year|hour"
                     r"|quarter)(?:'s)?)\b(?!-)", re.IGNORECASE)
-HALF_TIME = re.compile(r"\b(?:half\s+an?|one[\s-]half)\s+(?P<unit>day|week|month|year|hour)\b", re.IGNORECASE)
-JOINT = re.compile(r"\s?(?:-|–|—)\s?|\s(?:to|or|and|through)\s")
+HALF_TIME = re.compile(r"\b(?:half\s+an?\s+|one[\s-]half\s+|half[\s-](?=year\b))(?P<unit>day|week|month|year|hour)\b", re.IGNORECASE)
+JOINT = re.compile(r"\s?(?:-|–|—)\s?|\s(?:to|or|through)\s|(?P<both>\sand\s)")
 REPEATED = re.compile(r"\s*\(\s*(?:i\.e\.,?\s*|being\s+)?")
 
 _ORD = (rf"(?:(?:{'|'.join(TENS_EN)})[\s-](?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)"
@@ -128,7 +130,7 @@ POLARITY = re.compile(
     r"|might)(?![\w-]))"
     r"|(?P<idiom>(?:but|and|or|though)\s+(?:is\s+|are\s+)?not\s+(?:be\s+)?limited\s+to|without\s+limitation|whether\s+or\s+not"
     r"|not\s+only|no\.(?=\s?\d)|without\s+limiting)"
-    r"|(?P<plain>(?<![\w-])(?:not|no|nor|neither|never|none|nothing|without|except|unless|save(?=\s+(?:for|as|that|where)\b))(?![\w-]))"
+    r"|(?P<plain>(?<![\w-])(?:not|no|nor|neither|never|none|nothing|without|except|unless|(?<=,\s)save(?!\s+(?:time|money)\b)|save(?=\s+(?:for|as|that|where)\b))(?![\w-]))"
     r"|(?P<non>(?<![\w-])non-?(?!disclos|compet|solicit|profit|circumvent|defaulting\s+party|breaching\s+party|e\b|es?\w?\b"
     r"|sens)(?=[a-z]{4,}))", re.IGNORECASE)
 
@@ -153,6 +155,8 @@ def _unit(text: str, number: Number) -> Unit | None:
     one, begin = Decimal(1), number.start
     before = BEFORE.search(text[max(0, begin - 8):begin])
     coin = COIN.match(text, number.end)
+    if coin and not before and POUNDS.search(coin[0]) and not PAID.search(text[max(0, begin - 40):begin]):
+        coin = None
     if before:
         start = begin - (len(before.string) - before.start())
         name = CURRENCIES[before["sign"]]

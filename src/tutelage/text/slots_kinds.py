@@ -133,7 +133,10 @@ def measures(text: str, found: Sequence[Number], unit_of: Callable[[str, Number]
 
 def _is_joint(text: str, before: Number, after: Number, joint: re.Pattern[str]) -> bool:
     """Whether the second number goes on from the first: a range, or "thirty (60) days", where the two differ."""
-    return bool(joint.fullmatch(text, before.end, after.start)) or (text[after.start] == "(" and not text[before.end:after.start].strip())
+    found = joint.fullmatch(text, before.end, after.start)
+    if found and found.groupdict().get("both") and "between" not in text[max(0, before.start - 16):before.start].lower():
+        return False
+    return bool(found) or (text[after.start] == "(" and not text[before.end:after.start].strip())
 
 
 def _merged(text: str, pairs: Sequence[_Measured], repeated: re.Pattern[str]) -> list[Slot]:
