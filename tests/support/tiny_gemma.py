@@ -14,7 +14,7 @@ from tutelage.core.chat import GEMMA
 
 SPECIALS = ("<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>")
 PLAIN = ("\n", "\n\n", "  ", "<table>")  # cut out of a text before all else, but no special tokens
-HIDDEN, INNER, LAYERS, HEADS, HEAD, WINDOW, CONTEXT = 64, 96, 6, 4, 32, 24, 2048
+HIDDEN, INNER, LAYERS, HEADS, HEAD, WINDOW, CONTEXT = 64, 96, 6, 4, 32, 16, 2048
 WORDS = ("the supplier pays each invoice within thirty days; the deposit is final.", "notice, delivery, audit, licence, report, renewal",
          "system user model You draft contract clauses. Write a clause. Keywords:")
 

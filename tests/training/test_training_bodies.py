@@ -5,20 +5,42 @@ from typing import get_args
 import pytest
 import torch
 import torch.nn.functional as F
+from tiny_gemma import WINDOW, make_tiny_gemma
+from training_stage import small_examples
 
+from tutelage.core.chat import GEMMA
 from tutelage.core.errors import InputError
 from tutelage.engine.torch_base import load_causal
+from tutelage.engine.vocabulary import Vocabulary
 from tutelage.training.adapters import trainable
 from tutelage.training.batches import by_length, micro_batches
 from tutelage.training.bodies import PaddedBody, choose_body, head_weight
 from tutelage.training.losses import head_loss
 from tutelage.training.methods import METHODS
 from tutelage.training.methods.lora import linear_names
-from tutelage.training.packed_llama import PackedLlama
+from tutelage.training.packed import PackedBody
+from tutelage.training.rows import render_row
 from tutelage.training.settings import TrainingSettings
 
+FAMILIES = ("llama", "gemma3")
 # transformers makes rotations and norms in fp32 whatever the weights are: about 1e-7 of a value, hence not closer in fp64
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-5}
+
+
+@pytest.fixture(scope="module")
+def folders(base, tmp_path_factory):
+    """A tiny model of each family that the packed path knows."""
+    return {"llama": base, "gemma3": make_tiny_gemma(tmp_path_factory.mktemp("gemma") / "tiny")}
+
+
+@pytest.fixture(scope="module")
+def rows_of(folders, rows):
+    """The rows as token ids of each family. Those of the Gemma are longer than its window."""
+    vocabulary = Vocabulary(folders["gemma3"])
+    found = {"llama": rows, "gemma3": [render_row(example, GEMMA, vocabulary) for example in small_examples()]}
+    assert min(len(row.inputs) for row in found["gemma3"]) > WINDOW
+    assert micro_batches(found["gemma3"][:8], tokens=10_000)[0].shared > WINDOW
+    return found
 
 
 def adapted(base, dtype, **changed):
@@ -62,23 +84,25 @@ def plain_peft(model, rows):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("kind", [PackedLlama, PaddedBody])
+@pytest.mark.parametrize("kind", [PackedBody, PaddedBody])
 @pytest.mark.parametrize("tokens", [1, 300, 10_000])
-def test_loss_and_gradients_equal_plain_peft_whatever_the_micro_batch(base, rows, dtype, kind, tokens):
-    model = adapted(base, dtype)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_loss_and_gradients_equal_plain_peft_whatever_the_micro_batch(folders, rows_of, family, dtype, kind, tokens):
+    model, rows = adapted(folders[family], dtype), rows_of[family]
     expected_loss = plain_peft(model, rows[:8])
     expected = gradients(model)
     loss = learn(kind(model), head_weight(model), rows[:8], tokens)
     found = gradients(model)
-    assert len(found) == 2 * 7 * 2  # A and B of seven linear layers in two blocks
+    assert len(found) == {"llama": 2, "gemma3": 6}[family] * 7 * 2  # A and B of seven linear layers in each block
     assert loss == pytest.approx(expected_loss, rel=TOLERANCE[dtype])
     for name, gradient in expected.items():
         assert (found[name] - gradient).norm() <= TOLERANCE[dtype] * gradient.norm(), name
 
 
-def test_the_packed_path_takes_over_changed_weights_at_refresh(base, rows):
-    model = adapted(base, torch.float64)
-    body, weight = PackedLlama(model), head_weight(model)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_packed_path_takes_over_changed_weights_at_refresh(folders, rows_of, family):
+    model, rows = adapted(folders[family], torch.float64), rows_of[family]
+    body, weight = PackedBody(model), head_weight(model)
     before = learn(body, weight, rows[:4], 1000)
     model.zero_grad()
     with torch.no_grad():
@@ -90,9 +114,10 @@ def test_the_packed_path_takes_over_changed_weights_at_refresh(base, rows):
     assert after == pytest.approx(plain_peft(model, rows[:4]), rel=1e-6)
 
 
-def test_packed_rows_in_one_go_equal_rows_one_by_one_in_fp64(base, rows):
-    model = adapted(base, torch.float64)
-    body, weight = PackedLlama(model), head_weight(model)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_packed_rows_in_one_go_equal_rows_one_by_one_in_fp64(folders, rows_of, family):
+    model, rows = adapted(folders[family], torch.float64), rows_of[family]
+    body, weight = PackedBody(model), head_weight(model)
     whole = learn(body, weight, rows[:8], 10_000)
     expected = gradients(model)
     assert learn(body, weight, rows[:8], 1) == pytest.approx(whole, rel=1e-9)
@@ -104,8 +129,9 @@ def test_methods_are_the_choices_of_the_settings():
     assert set(METHODS) == set(get_args(TrainingSettings.model_fields["method"].annotation))
 
 
-def test_an_adapter_switched_off_gives_the_base_bit_for_bit(base, rows):
-    ids = torch.tensor([rows[0].ids])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_adapter_switched_off_gives_the_base_bit_for_bit(folders, rows_of, family):
+    base, ids = folders[family], torch.tensor([rows_of[family][0].ids])
     alone = load_causal(base)(input_ids=ids).logits
     model = adapted(base, torch.float32)
     assert choose_body(model).name == "packed"  # its stacking of the weights must leave them as they are
@@ -120,8 +146,17 @@ def test_only_the_adapter_is_trainable(base):
     assert not head_weight(model).requires_grad
 
 
-def test_a_dropout_takes_the_padded_path(base):
-    assert choose_body(adapted(base, torch.float32, dropout=0.1)).name == "padded"
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_dropout_takes_the_padded_path(folders, family):
+    assert choose_body(adapted(folders[family], torch.float32, dropout=0.1)).name == "padded"
+
+
+@pytest.mark.parametrize(("name", "value"), [("attn_logit_softcapping", 50.0), ("use_bidirectional_attention", True),
+                                             ("hidden_activation", "silu"), ("attention_bias", True)])
+def test_a_gemma_of_another_make_takes_the_padded_path(folders, name, value):
+    model = adapted(folders["gemma3"], torch.float32)
+    setattr(model.get_base_model().config, name, value)
+    assert choose_body(model).name == "padded"
 
 
 def test_linear_layers_are_found_in_other_architectures_and_the_output_layer_is_left_out(base):

@@ -9,7 +9,7 @@ from peft import PeftModel
 
 from tutelage.core.errors import InputError
 from tutelage.training.batches import MicroBatch
-from tutelage.training.packed_llama import PackedLlama, fits
+from tutelage.training.packed import PackedBody, fits
 
 
 class Body(Protocol):
@@ -49,8 +49,8 @@ class PaddedBody:
 
 
 def choose_body(model: PeftModel) -> Body:
-    """The packed path where it is exact (Llama on a processor, an adapter without dropout), else the padded one."""
-    return PackedLlama(model) if fits(model) else PaddedBody(model)
+    """The packed path where it is exact (a Llama or Gemma 3 on a processor, an adapter without dropout), else the padded one."""
+    return PackedBody(model) if fits(model) else PaddedBody(model)
 
 
 def head_weight(model: PeftModel) -> torch.Tensor:

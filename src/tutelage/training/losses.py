@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-CHUNK = 256  # rows of logits that exist at once: 50 MB for a vocabulary of 49,152; fewer than 64 make matrix products slow
+LOGITS = 2**25  # numbers that exist at once, 134 MB in fp32
+MOST, LEAST = 256, 64  # rows of logits at once: more gain nothing, fewer make matrix products slow
 
 
 class _HeadLoss(torch.autograd.Function):
@@ -38,11 +39,12 @@ class _HeadLoss(torch.autograd.Function):
         return gradient * scale.to(gradient.dtype), None, None, None
 
 
-def head_loss(hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, *, chunk: int = CHUNK) -> torch.Tensor:
+def head_loss(hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, *, chunk: int | None = None) -> torch.Tensor:
     """Sum over all positions of the cross-entropy, in nats, of `targets` given `hidden @ weight.T`. A float64 scalar.
 
     Shapes: hidden (n, width), weight (vocabulary, width), targets (n,). Differentiable in `hidden` alone: the output
-    layer is frozen. At most `chunk` rows of logits exist at once.
+    layer is frozen. At most `chunk` rows of logits exist at once; None chooses by the size of the vocabulary.
     """
+    chunk = chunk or min(MOST, max(LEAST, LOGITS // len(weight)))
     total: torch.Tensor = _HeadLoss.apply(hidden, weight, targets, chunk)  # type: ignore[no-untyped-call]
     return total

@@ -11,11 +11,13 @@ from tutelage.core.errors import InputError
 from tutelage.core.history import Fate
 from tutelage.core.records import Example, Record
 from tutelage.core.store import Making
+from tutelage.text.leaks import check_leaks, common_runs
 from tutelage.training.rows import TrainingRow, render_row
 from tutelage.training.settings import TrainingSettings
 
 LEAST_SHARE = 0.01  # below it nearly all computing goes into tokens that teach nothing
 BAR = 64  # tokens a bar of the histogram
+TRAINABLE = ("clause", "instruction", "classification")  # tasks whose rows are a prompt and a reply to learn
 
 
 class Lengths(Record):
@@ -41,10 +43,13 @@ class Ready:
 
 def prepare(making: Making, settings: TrainingSettings, examples: Iterable[Example], chat_format: ChatFormat,
             tokenizer: Tokenizer) -> Ready:
-    """Train and validation rows, rendered and checked; each gets its fate. Held-out rows are not looked at.
+    """Train and validation rows, rendered and checked; each gets its fate. Held-out rows are only compared with these.
 
-    Raises InputError, with row ids, where a row or the whole cannot be trained on.
+    Raises InputError, with row ids, where a row or the whole cannot be trained on, LeakFound where one gives a held-out row away.
     """
+    examples = list(examples)
+    check_tasks(examples)
+    check_leaks(examples, common_runs(making.parents["dataset"]))
     taken = [example for example in examples if example.part != "held_out"]
     making.ledger.rows_in(example.id for example in taken)
     rendered = [render_row(example, chat_format, tokenizer) for example in taken]
@@ -66,6 +71,18 @@ def prepare(making: Making, settings: TrainingSettings, examples: Iterable[Examp
             raise InputError(f"training: there is no {part} row ({len(taken)} rows came in, {len(long)} were longer than "
                              f"{settings.maximum_tokens} tokens). Give more documents, or raise training.maximum_tokens.")
     return Ready(tuple(used["train"]), tuple(used["validation"]), len(long), sum(len(row.ids) for row in long))
+
+
+def check_tasks(examples: Sequence[Example]) -> None:
+    """Raise InputError for rows of a task, or with pictures, that no training method here learns from."""
+    others = sorted({example.task for example in examples} - set(TRAINABLE))
+    if others:
+        count = sum(example.task in others for example in examples)
+        raise InputError(f"training: the dataset has {count} rows of the task {' and '.join(others)}; training learns from "
+                         f"{', '.join(TRAINABLE)} rows only. Set dataset.task to one of these, or use the rows with another program.")
+    if pictured := [example.id for example in examples if example.images]:
+        raise InputError(f"training: {len(pictured)} rows show pictures (first: {pictured[0]}); training learns from text only. "
+                         "Leave these sources out.")
 
 
 def check_rows(rows: Sequence[TrainingRow], *, end: int) -> None:
