@@ -35,7 +35,8 @@ def test_a_table_does_not_begin_the_numbers_anew_and_its_cells_count(tmp_path: P
     cell = f"<w:tc>{paragraph('Goods', num='1', level=0)}</w:tc><w:tc>{paragraph('100')}</w:tc>"
     body = (paragraph("Parties", num="1", level=0) + paragraph("Price", num="1", level=0) + f"<w:tbl><w:tr>{cell}</w:tr></w:tbl>"
             + paragraph("Delivery", num="1", level=0))
-    assert _lines(tmp_path, body, numbering=lists({"0": CONTRACT}, {"1": "0"})) == ["1. Parties", "2. Price", "3. Goods | 100", "4. Delivery"]
+    assert _lines(tmp_path, body, numbering=lists({"0": CONTRACT}, {"1": "0"})) == [
+        "1. Parties", "2. Price", "3. Goods | 100", "4. Delivery"]
 
 
 def test_numbers_go_on_between_lists_of_one_kind_unless_a_list_says_where_it_starts(tmp_path: Path) -> None:
@@ -82,8 +83,8 @@ def test_styles_carry_lists_and_their_level_is_the_one_that_names_the_style(tmp_
 
 
 def test_a_list_may_be_defined_by_a_list_style(tmp_path: Path) -> None:
-    named = styles('<w:style w:type="numbering" w:styleId="Legal"><w:name w:val="Legal"/><w:pPr><w:numPr><w:numId w:val="1"/></w:numPr></w:pPr>'
-                   "</w:style>")
+    named = styles('<w:style w:type="numbering" w:styleId="Legal"><w:name w:val="Legal"/><w:pPr><w:numPr><w:numId w:val="1"/>'
+                   "</w:numPr></w:pPr></w:style>")
     numbering = lists({"0": '<w:styleLink w:val="Legal"/>' + CONTRACT, "1": '<w:numStyleLink w:val="Legal"/>'}, {"1": "0", "2": "1"})
     assert _lines(tmp_path, paragraph("a", num="2", level=0), styles=named, numbering=numbering) == ["1. a"]
 
@@ -92,7 +93,8 @@ def test_chinese_articles_count_with_chinese_numerals(tmp_path: Path) -> None:
     levels = (level(0, "chineseCountingThousand", "第%1章") + level(1, "chineseCounting", "第%2条", more='<w:lvlRestart w:val="0"/>')
               + level(2, "chineseCounting", "（%3）", more='<w:suff w:val="nothing"/>') + level(3, "decimal", "%4、"))
     body = "".join(paragraph(text, num="1", level=depth) for text, depth in [
-        ("总则", 0), *[(f"内容{n}", 1) for n in range(10)], ("付款", 0), ("甲方应当按时付款。", 1), ("预付款", 2), ("余款", 2), ("银行转账", 3)])
+        ("总则", 0), *[(f"内容{n}", 1) for n in range(10)], ("付款", 0), ("甲方应当按时付款。", 1), ("预付款", 2), ("余款", 2),
+        ("银行转账", 3)])
     [row] = rows_of(tmp_path, "合同.docx", word_file(body, numbering=lists({"0": levels}, {"1": "0"})))
     lines = row.text.rstrip("\n").split("\n\n")
     assert lines[:3] == ["第一章 总则", "第一条 内容0", "第二条 内容1"]
@@ -136,13 +138,15 @@ def test_a_list_without_definition_or_with_nonsense_in_it_is_no_reason_to_stop(t
     ("lowerLetter", {1: "a", 26: "z", 27: "aa", 53: "aaa"}), ("upperLetter", {28: "BB"}),
     ("lowerRoman", {4: "iv", 9: "ix", 49: "xlix", 90: "xc"}), ("upperRoman", {2026: "MMXXVI"}),
     ("chineseCounting", {1: "一", 10: "十", 11: "十一", 20: "二十", 99: "九十九", 101: "一○一"}),
-    ("chineseCountingThousand", {10: "十", 15: "十五", 100: "一百", 101: "一百零一", 110: "一百一十", 1001: "一千零一", 2024: "二千零二十四"}),
+    ("chineseCountingThousand", {10: "十", 15: "十五", 100: "一百", 101: "一百零一", 110: "一百一十", 1001: "一千零一",
+                                 2024: "二千零二十四"}),
     ("japaneseCounting", {10: "十", 100: "百", 101: "百一", 111: "百十一", 200: "二百"}),
     ("chineseLegalSimplified", {1: "壹", 10: "壹拾", 23: "贰拾叁"}), ("ideographLegalTraditional", {6: "陸", 12: "壹拾貳"}),
     ("ideographTraditional", {1: "甲", 10: "癸", 11: "11"}), ("ideographZodiac", {1: "子", 12: "亥"}), ("ideographDigital", {10: "一〇"}),
     ("decimalEnclosedCircle", {1: "①", 20: "⑳", 21: "21"}), ("decimalFullWidth", {12: "１２"}), ("numberInDash", {3: "- 3 -"}),
     ("ordinal", {1: "1st", 2: "2nd", 3: "3rd", 11: "11th", 22: "22nd", 113: "113th"}),
-    ("cardinalText", {1: "One", 21: "Twenty-one", 100: "100"}), ("ordinalText", {1: "First", 12: "Twelfth", 20: "Twentieth", 33: "Thirty-third"}),
+    ("cardinalText", {1: "One", 21: "Twenty-one", 100: "100"}),
+    ("ordinalText", {1: "First", 12: "Twelfth", 20: "Twentieth", 33: "Thirty-third"}),
     ("unheardOf", {4: "4"}),
 ])
 def test_numbers_are_written_in_the_style_of_the_list(style: str, written: dict[int, str]) -> None:

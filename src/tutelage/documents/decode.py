@@ -25,6 +25,8 @@ LATIN_SHARE = 0.2
 # Of the Chinese characters of a text 16 % and more are among these (60 files of statutes, contract reviews and exam questions);
 # of Latin-1, Shift-JIS, EUC-JP and EUC-KR texts that happen to decode as GB18030 or Big5, none.
 FREQUENT_SHARE = 0.05
+# More zeros than these are no slip of a program that writes text.
+NUL_SHARE = 0.01
 _FREQUENT = frozenset("的一是不了在有人和为以于上中大国年会业这个出时要就分对成其本及或应当方等法定者之与由自行事同地所可得日后也而并如"
                       "為於國業這個時對應當與後並")
 
@@ -74,41 +76,53 @@ def codec(encoding: str) -> str:
 
 
 def sniff(stream: BinaryIO) -> Sniffed | Unreadable:
-    """Reads a whole file once, a piece at a time, for its encoding and SHA-256; the guess rests on the piece that is no UTF-8."""
+    """Reads a whole file once, a piece at a time, for its encoding and SHA-256; the guess rests on the first piece that is no UTF-8.
+
+    A file that is UTF-8 but for some lines is UTF-8: those lines are for the reader to refuse.
+    """
     digest = hashlib.sha256()
     utf8 = codecs.getincrementaldecoder("utf-8")()
-    head, odd, multibyte = b"", b"", False
+    head, odd, has_proof = b"", b"", False
     while piece := stream.read(CHUNK_BYTES):
         digest.update(piece)
-        head = head or piece[:CHUNK_BYTES]
+        head = head or piece[:4]
         if odd:
             continue
         try:
-            multibyte = not utf8.decode(piece).isascii() or multibyte
+            has_proof = not utf8.decode(piece).isascii() or has_proof
         except UnicodeDecodeError:
             odd = piece
-        if b"\0" in piece:
-            odd = piece
+        odd = piece if b"\0" in piece else odd
     sha256 = digest.hexdigest()
     for mark, encoding in _BOMS:
         if head.startswith(mark):
             return Sniffed(encoding, False, len(mark), sha256)
-    if not odd or (multibyte and b"\0" not in odd):
+    if not odd or has_proof:
         return Sniffed("utf-8", False, 0, sha256)
     decoded = _of_a_piece(odd)
-    return decoded if isinstance(decoded, Unreadable) else Sniffed(decoded.encoding, decoded.encoding != "utf-8", 0, sha256)
+    return decoded if isinstance(decoded, Unreadable) else Sniffed(decoded.encoding, decoded.is_guess, 0, sha256)
 
 
 def _of_a_piece(piece: bytes) -> Decoded | Unreadable:
-    """The guess for a piece out of a file, which may begin and end inside a character."""
-    guess: Decoded | Unreadable = Unreadable("empty", "")
-    first = piece.find(b"\n") + 1
-    for start in dict.fromkeys((0, first)):
-        last = piece.rfind(b"\n") + 1
-        guess = decode(piece[start:last if last > start else len(piece)])
-        if isinstance(guess, Decoded):
-            return guess
+    """The encoding of a piece out of a file, which may begin and end inside a character."""
+    lines = piece.split(b"\n")
+    whole = [line for line in lines[1:-1] or lines if not line.isascii()]
+    if (whole and sum(map(_is_utf_8, whole)) >= len(whole) / 2) or (piece.isascii() and piece.count(0) <= len(piece) * NUL_SHARE):
+        return Decoded("", "utf-8", is_guess=False)
+    guess = decode(piece)
+    for start, end in ((0, -1), (1, -1), (1, len(lines))):
+        inner = b"\n".join(lines[start:end])
+        if inner and isinstance(guess, Unreadable):
+            guess = decode(inner)
     return guess
+
+
+def _is_utf_8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in line
 
 
 def _unmarked_utf_16(data: bytes) -> Decoded | None:

@@ -100,7 +100,7 @@ class _Scanner:
 
     def __init__(self, text: io.TextIOWrapper, encoding: str, limit: int) -> None:
         self._text, self._encoding, self._limit = text, encoding, limit
-        self._buffer, self._at, self._is_all, self._line = "", 0, False, 1
+        self._buffer, self._at, self._is_all, self._line, self._number = "", 0, False, 1, 0
 
     def records(self) -> Iterator[Record]:
         try:
@@ -108,36 +108,37 @@ class _Scanner:
             self._at += is_list
             yield from self._elements(is_list)
         except UnicodeDecodeError:
-            yield self._lost(0, Unreadable("wrong encoding", f"From line {self._line} on the file is not {self._encoding}."))
+            self._number += 1
+            yield self._lost(Unreadable("wrong encoding", f"After line {self._line} the file is not {self._encoding}, or it is cut off."))
 
     def _elements(self, is_list: bool) -> Iterator[Record]:
-        number = 0
         while (character := self._next()) and not (is_list and character == "]"):
-            number += 1
-            if is_list and number > 1:
+            self._number += 1
+            if is_list and self._number > 1:
                 if character != ",":
-                    yield self._lost(number, Unreadable("bad JSON", f"Line {self._line}: a comma is missing.", expected=_OBJECT))
+                    yield self._lost(Unreadable("bad JSON", f"Line {self._line}: a comma is missing.", expected=_OBJECT))
                     return
                 self._at += 1
                 self._next()
             element = self._element()
             if isinstance(element, Unreadable):
-                yield self._lost(number, element)
+                yield self._lost(element)
                 return
             value, written = element
             fields = wrong_bytes(self._encoding) if has_wrong_bytes(written) else _checked(value, written)
-            yield Record(number, fields)
+            yield Record(self._number, fields)
         if not is_list:
             return
         self._at += 1
+        self._number += 1
         if not character:
-            yield self._lost(number + 1, Unreadable("truncated", f"The list ends without ] after {number} elements: the file is cut off."))
+            yield self._lost(Unreadable("truncated", f"The list ends without ] after {self._number - 1} elements: the file is cut off."))
         elif self._next():
-            yield self._lost(number + 1, Unreadable("bad JSON", f"Line {self._line}: after the list something else follows."))
+            yield self._lost(Unreadable("bad JSON", f"Line {self._line}: after the list something else follows."))
 
-    def _lost(self, number: int, why: Unreadable) -> Record:
+    def _lost(self, why: Unreadable) -> Record:
         """Where one element cannot be read, nobody can tell where the next begins."""
-        return Record(number, Unreadable(why.reason, f"{why.suggestion} Nothing after it is read.", why.field, why.expected))
+        return Record(self._number, Unreadable(why.reason, f"{why.suggestion} Nothing after it is read.", why.field, why.expected))
 
     def _element(self) -> tuple[object, str] | Unreadable:
         while True:

@@ -12,8 +12,8 @@ from typing import BinaryIO
 from tutelage.documents.decode import SAVE_AS_UTF8, Sniffed, codec
 from tutelage.documents.rows import Unreadable
 
-# Bytes that are no character of the encoding, as Python's "surrogateescape" shows them.
-_NO_CHARACTER = re.compile(r"[\udc80-\udcff]")
+# Bytes that are no character of the encoding, as Python's "surrogateescape" and "surrogatepass" show them.
+_NO_CHARACTER = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Line:
 def text_of(stream: BinaryIO, sniffed: Sniffed) -> Iterator[io.TextIOWrapper]:
     """The stream as text from its beginning; line ends are left as they are. It stays open."""
     stream.seek(sniffed.skip)
-    errors = "strict" if sniffed.encoding.startswith("utf-16") or sniffed.encoding.startswith("utf-32") else "surrogateescape"
+    errors = "surrogatepass" if sniffed.encoding.startswith(("utf-16", "utf-32")) else "surrogateescape"
     text = io.TextIOWrapper(stream, codec(sniffed.encoding), errors, newline="\n")
     try:
         yield text
