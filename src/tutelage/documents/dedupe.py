@@ -1,47 +1,148 @@
-"""Near-duplicates: the longest of those that resemble each other is kept, and each other one names it."""
+"""Near-duplicates: the longest of those that resemble each other is kept, and each other one names it.
+
+Beside those that go, two kinds of kinship are reported and nothing is dropped for them: a document that is contained in a
+longer one, and documents that say the same with other names and figures.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
+from hashlib import blake2b
+from pathlib import Path
 from typing import NamedTuple
 
 from tutelage.core.records import Document
-from tutelage.text.similarity import near_pairs
+from tutelage.text.comparable import comparable
+from tutelage.text.similarity import NearIndex
+
+# A cluster of more than this share of the rows, and of more than so many, is rather a threshold that is too low (or a form
+# that was filled in again and again) than copies of one text.
+GIANT_SHARE = 0.1
+GIANT_ROWS = 50
 
 
 class Twin(NamedTuple):
-    """A document that goes, the one kept in its place (both as positions), their J, and whether the texts are equal."""
+    """A document that goes, the one kept in its place (both as positions), their J, whether the texts are equal, and the share
+    of the dropped one's shingles that the kept one has (or the other way round, if that has fewer)."""
 
     dropped: int
     kept: int
     similarity: float
     is_exact: bool
+    containment: float
+
+
+class Contained(NamedTuple):
+    """A kept document (`inner`) of whose shingles the given share is in another kept one that has at least as many (`outer`)."""
+
+    inner: int
+    outer: int
+    share: float
+
+
+class Alike(NamedTuple):
+    """A kept document and another kept one that says the same with other names and figures: J of their comparable forms."""
+
+    row: int
+    other: int
+    similarity: float
+
+
+class Giant(NamedTuple):
+    """The largest cluster: the kept document, how many rows the cluster has with it, and their share of all rows."""
+
+    kept: int
+    rows: int
+    share: float
 
 
 def twins(documents: Sequence[Document], threshold: float) -> list[Twin]:
-    """Which documents go, by position. Those kept have J < threshold with each other; each that goes has J >= threshold with
-    the kept one that it names, which is at least as long (of equally long ones the first by name is kept).
+    """Which documents go, by position; see `TwinSearch.twins`."""
+    search = TwinSearch(threshold)
+    search.add(documents)
+    return search.twins()
 
-    A chain A ~ B ~ C does not join A and C: C goes only if it resembles a document that is kept.
+
+class TwinSearch:
+    """Documents, given batch by batch, among which twins are searched. Positions run on; the texts are not kept.
+
+    `threshold` is the J from which on two documents are twins, `containment` the share from which on a document counts as
+    contained in another (None: not searched), `alike` whether comparable forms are compared too. With `scratch` shingles are
+    kept in files of that folder instead of in memory. Raises InputError unless thresholds are above 0 and at most 1.
     """
-    by_rank = sorted(range(len(documents)), key=lambda position: (-len(documents[position].text), documents[position].name))
-    copies: dict[str, list[int]] = defaultdict(list)
-    for position in by_rank:
-        copies[documents[position].text].append(position)
-    firsts = [positions[0] for positions in copies.values()]
-    resembled: dict[int, list[tuple[float, int]]] = defaultdict(list)
-    for left, right, similarity in near_pairs([documents[position].text for position in firsts],
-                                              [documents[position].language for position in firsts], threshold):
-        resembled[right].append((similarity, left))
-    gone: set[int] = set()
-    found: list[Twin] = []
-    for rank, first in enumerate(firsts):
-        # What this one resembles is at least as long, so it is decided already.
-        kept = [(similarity, -other) for similarity, other in resembled[rank] if other not in gone]
-        similarity, keeper = (max(kept)[0], firsts[-max(kept)[1]]) if kept else (1.0, first)
-        if kept:
-            gone.add(rank)
-        found += [Twin(position, keeper, similarity, is_exact=keeper == first)
-                  for position in copies[documents[first].text] if position != keeper]
-    return sorted(found)
+
+    def __init__(self, threshold: float, *, scratch: Path | None = None, containment: float | None = None, alike: bool = False) -> None:
+        self._containment = containment
+        self._texts = NearIndex(threshold, scratch=scratch)
+        self._forms = NearIndex(threshold, scratch=scratch) if alike else None
+        self._ranks: list[tuple[int, str]] = []
+        self._digests: list[bytes] = []
+        self._twins: list[Twin] | None = None
+
+    def add(self, documents: Sequence[Document]) -> None:
+        """Add documents."""
+        self._twins = None
+        languages = [document.language for document in documents]
+        self._texts.add([document.text for document in documents], languages)
+        if self._forms:
+            self._forms.add([comparable(document.text, document.language) for document in documents], languages)
+        self._ranks += [(-len(document.text), document.name) for document in documents]
+        self._digests += [blake2b(document.text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for document in documents]
+
+    def twins(self) -> list[Twin]:
+        """Which documents go, by position. Those kept have J < threshold with each other; each that goes has J >= threshold with
+        the kept one that it names, which is at least as long (of equally long ones the first by name is kept).
+
+        A chain A ~ B ~ C does not join A and C: C goes only if it resembles a document that is kept.
+        """
+        if self._twins is None:
+            self._twins = self._found()
+        return self._twins
+
+    def contained(self) -> list[Contained]:
+        """The kept documents that are contained in another kept one, by position. Empty if `containment` is None."""
+        if self._containment is None:
+            return []
+        return [Contained(*pair) for pair in self._texts.insides(self._kept(), self._containment)]
+
+    def alike(self) -> list[Alike]:
+        """The kept documents that say the same as a longer kept one with other names and figures. Empty unless `alike` was asked."""
+        return [Alike(*pair) for pair in self._forms.twins(self._kept())] if self._forms else []
+
+    @property
+    def giant(self) -> Giant | None:
+        """The largest cluster, if it is more than a tenth of all rows and has more than 50."""
+        if not self.twins():
+            return None
+        kept, gone = Counter(twin.kept for twin in self.twins()).most_common(1)[0]
+        rows, share = gone + 1, (gone + 1) / len(self._ranks)
+        return Giant(kept, rows, share) if rows > GIANT_ROWS and share > GIANT_SHARE else None
+
+    def _by_rank(self) -> list[int]:
+        return sorted(range(len(self._ranks)), key=self._ranks.__getitem__)
+
+    def _kept(self) -> list[int]:
+        gone = {twin.dropped for twin in self.twins()}
+        return [position for position in self._by_rank() if position not in gone]
+
+    def _found(self) -> list[Twin]:
+        firsts: dict[bytes, int] = {}
+        for position in self._by_rank():
+            firsts.setdefault(self._digests[position], position)
+        near = {pair.left: pair for pair in self._texts.twins(list(firsts.values()))}
+        sizes = self._texts.sizes().tolist()
+        found = []
+        for position, digest in enumerate(self._digests):
+            first = firsts[digest]
+            if first in near:
+                _, kept, similarity = near[first]
+                found.append(Twin(position, kept, similarity, False, _contained(similarity, sizes[first], sizes[kept])))
+            elif first != position:
+                found.append(Twin(position, first, 1.0, True, 1.0))
+        return found
+
+
+def _contained(similarity: float, size: int, other: int) -> float:
+    """The share of the smaller one's shingles that both have: J = shared / (size + other - shared) tells how many are shared."""
+    return round(similarity * (size + other) / (1 + similarity)) / min(size, other)

@@ -17,10 +17,10 @@ import numpy as np
 
 from tutelage.core.errors import InputError
 from tutelage.text.similarity_join import Lists, rarest, slices
-from tutelage.text.similarity_order import Rows, ordered
-from tutelage.text.similarity_pairs import Found, Groups, inside, near, near_each_other
+from tutelage.text.similarity_order import Ordered, Rows, ordered
+from tutelage.text.similarity_pairs import Found, Groups, inside, keepers, near, near_each_other
 from tutelage.text.similarity_runs import SharedRun, boilerplate_runs, long_runs, long_runs_all, shared_runs
-from tutelage.text.similarity_shingles import Batch, Shingles, Width, hashed
+from tutelage.text.similarity_shingles import Batch, Integers, Shingles, Width, hashed
 
 __all__ = ["NearIndex", "Pair", "SharedRun", "Shingles", "boilerplate_runs", "contained", "families", "jaccard", "long_runs",
            "long_runs_all", "near_pairs", "resembling", "shared_runs", "shingle_all", "shingles"]
@@ -108,29 +108,30 @@ def families(count: int, pairs: Iterable[Pair]) -> list[int]:
 
 
 class NearIndex:
-    """Texts, given batch by batch, of which the pairs with J >= threshold are wanted. Positions run on from batch to batch.
+    """Texts, given batch by batch, of which those that resemble each other are wanted. Positions run on from batch to batch.
 
-    Without `scratch` the shingles are kept in memory, about 1.6 bytes for each character of English; with it they are kept in
-    files of that folder, which vanish with the index. Raises InputError unless 0 < threshold <= 1.
+    Without `scratch` the shingles are kept in memory, 8 bytes for each word of English or character of Chinese; with it they are
+    kept in files of that folder, which vanish with the index. Raises InputError unless 0 < threshold <= 1.
     """
 
     def __init__(self, threshold: float, *, scratch: Path | None = None) -> None:
         _check(threshold)
         self._threshold = threshold
         self._rows = Rows(scratch)
+        self._ordered: Ordered | None = None
 
     def add(self, texts: Sequence[str], languages: Sequence[str]) -> None:
         """Add texts."""
+        self._ordered = None
         for batch in hashed(texts, languages, WIDTH):
             self._rows.append(batch)
 
     def pairs(self) -> Iterator[Pair]:
-        """All pairs, in no order. A thousand texts that resemble each other have half a million pairs; see `links`."""
-        rows = ordered(self._rows)
+        """All pairs with J >= threshold, in no order. A thousand texts that resemble each other have half a million; see `links`."""
+        rows = self._in_order()
         groups = Groups(rows.firsts, np.arange(len(rows.firsts)))
         for first in np.flatnonzero(groups.sizes > 1).tolist():
-            if rows.sizes[first]:
-                yield from (Pair(left, right, 1.0) for left, right in combinations(groups.members(first), 2))
+            yield from (Pair(left, right, 1.0) for left, right in combinations(groups.members(first), 2))
         for found in near_each_other(rows, self._threshold):
             for several in groups.crossed(found, groups):
                 yield from _pairs(several)
@@ -140,11 +141,62 @@ class NearIndex:
 
         Enough for `families`, and linear in the number of copies.
         """
-        rows = ordered(self._rows)
-        copies = np.flatnonzero((rows.firsts != np.arange(len(rows.firsts))) & (rows.sizes > 0))
+        rows = self._in_order()
+        copies = np.flatnonzero(rows.firsts != np.arange(len(rows.firsts)))
         yield from (Pair(first, copy, 1.0) for first, copy in zip(rows.firsts[copies].tolist(), copies.tolist(), strict=True))
         for found in near_each_other(rows, self._threshold):
             yield from _pairs(found)
+
+    def twins(self, ranked: Sequence[int]) -> list[Pair]:
+        """Of these texts, the best first, those that go (`left`), the kept one that each resembles most (`right`), and their J.
+
+        A text goes if it resembles one that is kept before it. So no two that are kept resemble each other, and a chain
+        A ~ B ~ C does not join A and C. Nearly linear in the number of texts, however many of them resemble each other.
+        """
+        rows, (chosen, firsts, best) = self._in_order(), self._chosen(ranked)
+        heads = firsts[best[firsts] == chosen]
+        kept = keepers(rows, heads[rows.sizes[heads] > 0], self._threshold)
+        keeper = best[kept.keeper[firsts]]
+        goes = keeper != chosen
+        return sorted(map(Pair, chosen[goes].tolist(), keeper[goes].tolist(), kept.similarity[firsts[goes]].tolist()))
+
+    def insides(self, ranked: Sequence[int], share: float) -> list[Pair]:
+        """Of these texts, the best first, those of whose shingles at least the share is in another (`left`, `right`, the share).
+
+        The other one has as many shingles or more; of several the one with the greatest share is named, and of these the best.
+        Of texts with the same shingles only the best is looked at. Raises InputError unless 0 < share <= 1.
+        """
+        _check(share)
+        rows, (chosen, firsts, best) = self._in_order(), self._chosen(ranked)
+        heads = firsts[best[firsts] == chosen]
+        heads = heads[rows.sizes[heads] > 0]
+        rank = np.zeros(len(rows.firsts), dtype=np.int64)
+        rank[heads] = np.arange(len(heads))
+        found = [Found(heads[:0], heads[:0], np.zeros(0)), *inside(rows, heads, heads, share)]
+        inner, outer, part = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        order = np.lexsort((rank[outer], -part, inner))
+        is_smaller = (rows.sizes[inner] < rows.sizes[outer]) | (rank[inner] > rank[outer])
+        order = order[is_smaller[order]]
+        _, firsts_of = np.unique(inner[order], return_index=True)
+        order = order[firsts_of]
+        return sorted(map(Pair, best[inner[order]].tolist(), best[outer[order]].tolist(), part[order].tolist()))
+
+    def sizes(self) -> Integers:
+        """How many shingles each text has."""
+        return self._rows.sizes
+
+    def _in_order(self) -> Ordered:
+        if self._ordered is None:
+            self._ordered = ordered(self._rows)
+        return self._ordered
+
+    def _chosen(self, ranked: Sequence[int]) -> tuple[Integers, Integers, Integers]:
+        """The texts as an array, the first row with the shingles of each, and for each first row the best text of it."""
+        chosen = np.asarray(ranked, dtype=np.int64)
+        firsts = self._in_order().firsts[chosen]
+        best = np.zeros(len(self._in_order().firsts), dtype=np.int64)
+        best[firsts[::-1]] = chosen[::-1]
+        return chosen, firsts, best
 
 
 class _Sides:

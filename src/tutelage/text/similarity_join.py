@@ -122,9 +122,9 @@ class Earlier:
         """How many shingles are listed."""
         return len(self._places)
 
-    def end_of_slice(self, start: int) -> int:
-        """Up to which row, from `start` on, the meetings with earlier rows are few enough to be handled at once; one row at least."""
-        return max(int(np.searchsorted(self._meetings, self._meetings[start] + AT_ONCE, "right")) - 1, start + 1)
+    def end_of_slice(self, start: int, most: int = AT_ONCE) -> int:
+        """Up to which row, from `start` on, the meetings with earlier rows are `most` at most; one row at least."""
+        return max(int(np.searchsorted(self._meetings, self._meetings[start] + most, "right")) - 1, start + 1)
 
     def candidates(self, start: int, end: int) -> Candidates:
         """Rows from `start` to `end` (left) and the earlier ones that each may resemble (right), by their places in the list."""

@@ -88,7 +88,7 @@ class Rows:
         return np.concatenate([np.zeros(0, dtype=np.int64), *self._sizes])
 
     def firsts(self) -> Integers:
-        """For each row the first row with the same shingles (told by size, smallest one and a 64-bit digest)."""
+        """For each row the first row with the same shingles (told by size, smallest one and a 64-bit digest); itself if it has none."""
         sizes = self.sizes
         if not len(sizes):
             return sizes
@@ -100,7 +100,7 @@ class Rows:
             is_new[1:] |= values[1:] != values[:-1]
         firsts = np.empty(len(order), dtype=np.int64)
         firsts[order] = order[is_new][np.cumsum(is_new) - 1]
-        return firsts
+        return np.where(sizes > 0, firsts, np.arange(len(sizes)))
 
 
 @dataclass(frozen=True)

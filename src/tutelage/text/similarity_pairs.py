@@ -10,7 +10,10 @@ import numpy.typing as npt
 
 from tutelage.text.similarity_join import Earlier, Lists, rarest, shared, slices, whole
 from tutelage.text.similarity_order import Ordered
-from tutelage.text.similarity_shingles import Integers, bounds, stretches
+from tutelage.text.similarity_shingles import Integers, Truths, bounds, stretches
+
+# So many meetings are looked at before rows are decided: those of undecided rows with each other are compared in vain.
+_UNDECIDED = 1 << 17
 
 
 class Found(NamedTuple):
@@ -86,3 +89,63 @@ def near_each_other(rows: Ordered, threshold: float) -> Iterator[Found]:
         left, right = earlier.candidates(start, end)
         yield near(rows, chosen[left], chosen[right], threshold)
         start = end
+
+
+class Kept(NamedTuple):
+    """For each row the row that is kept in its place (itself if it is kept), and J of the two."""
+
+    keeper: Integers
+    similarity: npt.NDArray[np.float64]
+
+
+def keepers(rows: Ordered, ranked: Integers, threshold: float) -> Kept:
+    """Which of the `ranked` first rows are kept: one after the other, each that resembles no row kept before it.
+
+    One that is not kept names the kept row before it that it resembles most (the earlier of two). Only kept rows are looked
+    up, so a thousand rows that resemble each other cost a thousand comparisons and not half a million.
+    """
+    kept = Kept(np.arange(len(rows.sizes)), np.ones(len(rows.sizes)))
+    rank_of = np.zeros(len(rows.sizes), dtype=np.int64)
+    rank_of[ranked] = np.arange(len(ranked))
+
+    def close(left: Integers, right: Integers) -> Found:
+        found = near(rows, ranked[left], ranked[right], threshold)
+        return Found(rank_of[found.left], rank_of[found.right], found.similarity)
+
+    earlier = Earlier(rarest(rows, ranked, threshold))
+    is_gone = np.zeros(len(ranked), dtype=np.bool_)
+    start, wasted = 0, 0
+    while start < len(ranked):
+        end = earlier.end_of_slice(start, _UNDECIDED)
+        left, right = earlier.candidates(start, end)
+        wasted += int(is_gone[right].sum())
+        left, right = left[~is_gone[right]], right[~is_gone[right]]
+        is_decided = right < start
+        to_kept = close(left[is_decided], right[is_decided])
+        is_gone[to_kept.left] = True
+        left, right = left[~is_decided], right[~is_decided]
+        is_open = ~is_gone[left] & ~is_gone[right]
+        among = close(left[is_open], right[is_open])
+        for later, sooner in zip(among.left.tolist(), among.right.tolist(), strict=True):
+            if not is_gone[sooner]:
+                is_gone[later] = True
+        is_late = ~is_open & ~is_gone[right]
+        _name(kept, ranked, is_gone, [to_kept, among, close(left[is_late], right[is_late])])
+        if wasted > earlier.listed // 2:
+            earlier.forget(is_gone)
+            wasted = 0
+        start = end
+    return kept
+
+
+def _name(kept: Kept, ranked: Integers, is_gone: Truths, found: list[Found]) -> None:
+    """Write down for each row that goes the kept one that it resembles most; `found` are pairs of ranks."""
+    left, right, similarity = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    is_named = is_gone[left] & ~is_gone[right]
+    left, right, similarity = left[is_named], right[is_named], similarity[is_named]
+    best = np.lexsort((right, -similarity, left))
+    left, right, similarity = left[best], right[best], similarity[best]
+    is_best = np.ones(len(left), dtype=np.bool_)
+    is_best[1:] = left[1:] != left[:-1]
+    kept.keeper[ranked[left[is_best]]] = ranked[right[is_best]]
+    kept.similarity[ranked[left[is_best]]] = similarity[is_best]
