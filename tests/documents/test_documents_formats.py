@@ -147,7 +147,7 @@ USER, REPLY = {"role": "user", "content": "Q"}, {"role": "assistant", "content":
 
 @pytest.mark.parametrize(("fields", "field", "expected", "suggestion"), [
     (_talk(USER, {"role": "narrator", "content": "x"}), "messages[1].role", "system, developer, user", "is str 'narrator'"),
-    (_talk(USER, {"content": "x"}), "messages[1].role", "messages with role and content", "The field messages[1].role is missing"),
+    (_talk(USER, {"content": "x"}), "messages[1].role", "system, developer, user", "The turn does not say who speaks"),
     (_talk(USER, {"role": "assistant", "content": 7}), "messages[1].content", "a text, or a list of parts", "is int '7'"),
     (_talk(USER, "A"), "messages[1]", "a turn with role and content", "is str 'A'"),
     (_talk(USER, {"role": "assistant", "content": [{"type": "video_url", "value": "x"}]}), "messages[1].content[0].type",

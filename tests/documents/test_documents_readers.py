@@ -7,6 +7,8 @@ from tutelage.documents.readers import read
 from tutelage.documents.rows import Row, Unreadable
 from tutelage.documents.sources import SourceFile
 
+OBJECT = 'one JSON object a row, such as {"text": "..."}'
+
 
 def _read(folder: Path, name: str, content: str | bytes) -> list[Row]:
     path = folder / name
@@ -52,8 +54,8 @@ def test_each_line_of_a_json_lines_file_is_a_row_and_a_bad_line_a_problem(tmp_pa
                                                                                        "Two.\nMore."]
     assert (rows[0].title, rows[0].metadata, rows[4].title) == ("First", (("title", "First"), ("part", "2")), "Two.")
     assert [row.problem for row in rows[1:4]] == [
-        Unreadable("bad JSON", "Expecting value at character 1. Correct the row.", expected='one JSON object a row, such as {"text": "..."}'),
-        Unreadable("bad JSON", "It is no object but a list.", expected='one JSON object a row, such as {"text": "..."}'),
+        Unreadable("bad JSON", "Expecting value at character 1. Correct the row.", expected=OBJECT),
+        Unreadable("bad JSON", "It is no object but a list.", expected=OBJECT),
         Unreadable("wrong field", "text is int '5'. Correct the row.", field="text", expected="a text")]
     assert len({row.id for row in rows}) == 5
 

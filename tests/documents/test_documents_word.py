@@ -61,7 +61,8 @@ def test_headers_footers_and_comments_are_beside_the_text_and_counted(tmp_path: 
     comments = _part("comments", f'<w:comment w:id="1">{paragraph("Too high?")}{paragraph("Ask.")}</w:comment>'
                                  f'<w:comment w:id="2">{paragraph("Agreed.")}</w:comment>')
     draft = _part("hdr", paragraph("Draft 3"))
-    row = _row(tmp_path, paragraph("Text.") + section, header1=draft, header2=draft, header3=_part("hdr", paragraph("机密") + paragraph("Acme")),
+    other = _part("hdr", paragraph("机密") + paragraph("Acme"))
+    row = _row(tmp_path, paragraph("Text.") + section, header1=draft, header2=draft, header3=other,
                comments=comments, footer1=_part("ftr", f"<w:p>{run('Page ')}{_field(run('7'))}</w:p>"))
     assert row.text == "Text.\n"
     assert row.metadata == (("header", "Draft 3\n机密 / Acme"), ("footer", "Page 7"), ("comments", "Too high? Ask.\nAgreed."))

@@ -33,7 +33,8 @@ def files_of(source: str) -> list[str]:
     filesystem, path = _filesystem(source)
     try:
         if _GLOB.search(path):
-            paths = [found for found in filesystem.glob(path) if not filesystem.isdir(found)]
+            paths = [found for found in filesystem.glob(path)
+                     if not filesystem.isdir(found) and (_is_hidden(path) or not _is_hidden(found))]
         elif filesystem.isdir(path):
             paths = [found for found in filesystem.find(path) if not _is_hidden(found.removeprefix(path))]
         else:

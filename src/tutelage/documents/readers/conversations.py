@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from tutelage.core.records import Image, Message, Role
 from tutelage.documents.readers.pictures import Album
-from tutelage.documents.readers.wrong import missing, wrong
+from tutelage.documents.readers.wrong import wrong
 
 ROLES: dict[str, Role] = {
     "system": "system", "developer": "system", "user": "user", "human": "user", "assistant": "assistant", "gpt": "assistant",
@@ -68,7 +68,7 @@ def pictures_of(named: object, inside: list[object], messages: list[Message], al
 def _role(turn: Mapping[str, object], place: str) -> Role:
     field = next((name for name in _ROLE_FIELDS if name in turn), "")
     if not field:
-        raise missing(f"{place}.role")
+        raise wrong(f"{place}.role", None, ", ".join(ROLES), "The turn does not say who speaks.")
     role = turn[field]
     if not isinstance(role, str) or role.lower() not in ROLES:
         raise wrong(f"{place}.{field}", role, ", ".join(ROLES))

@@ -208,7 +208,7 @@ def _first(fields: Fields, names: tuple[str, ...]) -> str:
     for name in names:
         if fields.get(name) is not None:
             return name
-    raise missing(names[0])
+    raise missing(next((name for name in names if name in fields), names[0]))
 
 
 def _needed(fields: Fields, name: str) -> object:

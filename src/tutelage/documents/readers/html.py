@@ -48,12 +48,17 @@ def read_html(opened: Opened, options: ReadOptions) -> Iterator[Row]:
     if isinstance(decoded, Unreadable):
         yield failed(opened.file, decoded, sha256=digest)
         return
+    # "Huge" trees are those of 2,048 levels instead of 256; old pages leave hundreds of inline elements open.
+    parser = HTMLParser(no_network=True, remove_comments=True, remove_pis=True, huge_tree=True)
     try:
-        page = document_fromstring(_DECLARATION.sub("", decoded.text).replace("\0", ""),
-                                   parser=HTMLParser(no_network=True, remove_comments=True, remove_pis=True, huge_tree=False))
+        page = document_fromstring(_DECLARATION.sub("", decoded.text).replace("\0", ""), parser=parser)
     except (etree.LxmlError, ValueError):
         yield failed(opened.file, Unreadable("broken HTML", "There is no page in it. Open it in a browser and save it anew."),
                      sha256=digest)
+        return
+    if any(error.level_name == "FATAL" for error in parser.error_log):
+        yield failed(opened.file, Unreadable("broken HTML", "Its elements are nested too deeply: text would be lost. "
+                                             "Open it in a browser and save it anew.", expected="at most 2,048 levels"), sha256=digest)
         return
     writer = _Writer()
     writer.write(page)

@@ -43,7 +43,7 @@ def rows_from(opened: Opened, sniffed: Sniffed, records: Iterator[Record], optio
         try:
             yield _row(opened, sniffed, name, _shaped(record, row_format, album, options))
         except WrongField as wrong:
-            if is_table and isinstance(record.fields, dict) and wrong.is_of_all:
+            if is_table and isinstance(record.fields, dict) and wrong.is_of_all and wrong.problem.field not in record.fields:
                 yield failed(opened.file, wrong.problem, sha256=sniffed.sha256)
                 return
             yield failed(opened.file, wrong.problem, sha256=sniffed.sha256, name=name)

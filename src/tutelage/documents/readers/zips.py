@@ -97,7 +97,7 @@ class _Beside:
 
 def _is_passed_over(info: zipfile.ZipInfo) -> bool:
     """Folders, hidden files and what macOS adds, as in a folder on the disk."""
-    parts = PurePosixPath(info.filename).parts
+    parts = PurePosixPath(info.filename.replace("\\", "/")).parts
     return info.is_dir() or any((part.startswith(".") and part != "..") or part in _RESERVED for part in parts)
 
 
