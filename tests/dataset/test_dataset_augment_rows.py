@@ -13,7 +13,7 @@ from tutelage.core.language import text as message
 from tutelage.core.records import Example, Message
 from tutelage.dataset.augment.asking import Speaker
 from tutelage.dataset.augment.methods import METHODS
-from tutelage.dataset.augment.rows import Augmented, augment, summary_facts
+from tutelage.dataset.augment.rows import SUMMARY, Augmented, augment, summary_facts
 from tutelage.dataset.augment.settings import AugmentSettings
 from tutelage.engine.replay_engine import ReplayEngine
 from tutelage.prompts.clause import clause_messages
@@ -165,8 +165,8 @@ def test_the_summary_says_in_both_languages_how_many_were_accepted() -> None:
     done = run(clause_rows(), FREE)
     facts = summary_facts(done)
     assert facts["rows"] == 5
-    assert "50.0 % of all" in message("augment.summary", "en", **facts)
-    assert "新增 5 行" in message("augment.summary", "zh", **facts)
+    assert "50.0 % of all" in message(SUMMARY, "en", **facts)
+    assert "新增 5 行" in message(SUMMARY, "zh", **facts)
     assert summary_facts(run([], FREE))["rates"] == "-"
 
 

@@ -19,12 +19,14 @@ from tutelage.dataset.augment.wordnet import WordNet, _found
 INDEX = {
     "noun": "  1 a line of the licence\nstatement n 1 0 1 1 00000100\ncure n 1 0 1 1 00000200\n",
     "verb": "cure v 1 0 1 1 00000000\n",
-    "adj": "detrimental a 1 0 1 1 00000000\nprejudicial a 1 0 1 1 00000000\nharmful a 2 0 2 1 00000900 00000000\n",
+    "adj": "detrimental a 1 0 1 1 00000000\nprejudicial a 1 0 1 1 00000000\nharmful a 2 0 2 1 00000900 00000000\n"
+           "whole a 2 0 2 2 00000100 00000900\nentire a 1 0 1 1 00000100\n",
     "adv": "frequently r 1 0 1 1 00000000\noften r 2 0 2 1 00000000 00000900\noft r 1 0 1 0 00000000\n"
            "a_great_deal r 1 0 1 0 00000000\n",
 }
 DATA = {"noun": "", "verb": "00000000 29 v 02 cure 0 heal 0 000 | to make well\n",
-        "adj": "00000000 00 s 03 detrimental 0 prejudicial(p) 0 harmful 0 000 | doing harm\n",
+        "adj": "00000000 00 s 03 detrimental 0 prejudicial(p) 0 harmful 0 000 | doing harm".ljust(99) + "\n"
+               "00000100 00 s 02 whole 0 entire 0 000 | all of it\n",
         "adv": "00000000 02 r 04 frequently 0 often 0 oft 0 a_great_deal 0 000 | many times\n"}
 
 
@@ -89,13 +91,25 @@ def test_what_the_lexicon_makes_of_a_clause_passes_the_gate(text: str, language:
     assert [refusal for new in made if (refusal := why_refused(text, new, language))] == []
 
 
-def test_wordnet_offers_only_words_of_one_sense_and_their_first(wordnet: Path) -> None:
+def test_wordnet_offers_only_words_of_one_sense(wordnet: Path) -> None:
     words = WordNet(wordnet)
-    assert words.substitutes("frequently") == ("often", "oft")
+    assert words.substitutes("frequently") == ("oft",)
     assert words.substitutes("often") == ()  # two senses
-    assert words.substitutes("detrimental") == ("prejudicial",)  # harmful means something else first
+    assert words.substitutes("detrimental") == ("prejudicial",)  # harmful has two
     assert words.substitutes("cure") == ()  # a noun and a verb
     assert words.substitutes("unheard") == ()
+
+
+@pytest.mark.parametrize(("counts", "offered"), [
+    ("whole%5:00:00:: 1 9\nwhole%3:00:00:: 2 1\n", ("entire",)),  # nine of ten
+    ("whole%5:00:00:: 1 8\nwhole%3:00:00:: 2 1\n", ()),  # eight of nine
+    ("whole%5:00:00:: 1 4\n", ()),  # too seldom met to tell
+])
+def test_a_word_of_several_senses_counts_where_nearly_all_its_uses_are_one(wordnet: Path, counts: str, offered: tuple[str, ...]) -> None:
+    (wordnet / "cntlist.rev").write_text(counts)
+    assert WordNet(wordnet).substitutes("whole") == offered
+    (wordnet / "cntlist.rev").rename(wordnet / "index.sense")
+    assert WordNet(wordnet).substitutes("whole") == offered
 
 
 def test_a_word_of_wordnet_is_used_only_if_some_clause_uses_it(wordnet: Path) -> None:
@@ -103,7 +117,7 @@ def test_a_word_of_wordnet_is_used_only_if_some_clause_uses_it(wordnet: Path) ->
         return replaced("The Buyer frequently inspects the goods.", "en", ("wordnet",), wordnet=str(wordnet), seen=seen, untouched=(),
                         draw=random.Random(1))
 
-    assert ask(frozenset({"often"})) == "The Buyer often inspects the goods."
+    assert ask(frozenset({"oft"})) == "The Buyer oft inspects the goods."
     assert ask(frozenset({"inspects"})) == "The Buyer frequently inspects the goods."
 
 
@@ -116,11 +130,13 @@ def test_a_folder_without_wordnet_and_a_machine_without_it_say_what_to_install(t
 
 def test_the_chinese_list_gives_only_close_words_of_sure_groups(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
-    path.write_text("Aa01= 购买 购置 采办 不买\nAa02# 违反 违背\nAa03= 依照 按照 遵照\nAa04= 遵照 执行\nAa05@ 独自\n", "utf-8")
+    path.write_text("Aa01= 购买 购置 采办 不买\nAa02# 违反 违背\nAa03= 依照 按照 遵照\nAa04= 遵照 执行\nAa05@ 独自\n"
+                    "Aa06= 公平 公正 公允 公道 公开 公然 公论\n", "utf-8")
     cilin = Cilin(path)
     assert cilin.substitutes("购买") == ("购置",)  # 采办 shares no character, 不买 denies
     assert cilin.substitutes("违反") == ()  # "#": only related
     assert cilin.substitutes("依照") == ("按照",)  # 遵照 stands in two groups
+    assert cilin.substitutes("公平") == ()  # seven words: a group as large gathers what is merely related
     assert cilin.words("甲方购买违反") == [(2, "购买"), (4, "违反")]
 
 

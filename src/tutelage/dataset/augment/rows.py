@@ -18,6 +18,7 @@ from tutelage.text.keywords import keywords
 from tutelage.text.similarity import jaccard, shingles
 
 BATCH = 16  # jobs that go to a method at once: engines answer several at a time
+SUMMARY = "augment.summary"
 SIBLING = 0.95  # J from which on two new clauses of one row are one
 
 
@@ -107,7 +108,7 @@ def augment(rows: Sequence[Example], held_out: Sequence[Example], settings: Augm
 
 
 def summary_facts(done: Augmented) -> dict[str, str | int | float]:
-    """What the text `augment.summary` of the message catalogue says."""
+    """What the text SUMMARY of the message catalogue says."""
     rates = "; ".join(f"{method} ({language}) {tally.accepted}/{tally.candidates}"
                       for (method, language), tally in sorted(done.tallies.items()))
     return {"rows": len(done.rows), "candidates": len(done.rows) + len(done.rejected), "percent": round(100 * done.share, 1),

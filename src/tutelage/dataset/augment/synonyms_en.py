@@ -103,7 +103,8 @@ successors and assigns > assigns and successors
 costs and expenses > expenses and costs
 """
 
-# Terms of art and words of meaning that a dictionary takes for everyday words: neither replaced nor used in their place.
+# Terms of art, and words that a dictionary knows in another use than contracts (after, as an adverb only): neither replaced nor used in
+# their place.
 TERMS_OF_ART = """
 not non no nor none never neither without unless except but said minutes damages damage indemnification indemnity negligence liability
 percent percentage shall must may can will should could would forbidden prohibited permitted allowed required obliged entitled license
@@ -112,6 +113,8 @@ charge lien interest principal agent consultant advisor adviser supplier provide
 stockholder authorities government court merger merged amalgamation executing execution executable needed terminated concluded ended
 dismissed discharged enforced implemented exclusively solely exclusive sole salary remuneration receipts revenue fiscal financial
 advertisement advertising marketing selling interpreted taken accepted recognized located placed exceeding exceptional whatever however
-attached connected affiliated realized completed hereby herewith hereunder hereinafter
+attached connected affiliated realized completed hereby herewith hereunder hereinafter after before since until subsequently afterward
+notwithstanding nevertheless lieu stead men workforce proceeding proceedings discovered observed issuing issuance accrued accumulated
+tagged labeled appurtenant ancillary discontinuance
 """
 KEPT = frozenset(TERMS_OF_ART.split())
