@@ -15,9 +15,10 @@ from tutelage.scores.classifier import TypeClassifier, train_classifier
 from tutelage.scores.compare import compare, judge_reference, judge_rows
 from tutelage.scores.gate import apply_rules, decide, judge_copy
 from tutelage.scores.measure import Candidate, choose_drafted, choose_rows, measure
+from tutelage.scores.memory import judge_memory
 from tutelage.scores.page import render_page
 from tutelage.scores.report import choose_examples, choose_worst, headline
-from tutelage.scores.results import CandidateMeasured, Comparison, Reference, Report, RowMeasure, Rule, Slice
+from tutelage.scores.results import CandidateMeasured, Comparison, Memory, Reference, Report, RowMeasure, Rule, Slice
 from tutelage.scores.settings import ScoresSettings
 from tutelage.scores.slices import slices
 from tutelage.scores.statistics import documents_to_decide
@@ -41,6 +42,23 @@ class _Rows:
 
 
 @dataclass(frozen=True)
+class _Asked:
+    """What every candidate is asked: rows to score, which of them to draft, and training rows to probe with (not the copy)."""
+
+    rows: Sequence[Example]
+    drafted: set[str]
+    probed: Sequence[Example]
+
+    def probed_with(self, candidate: Candidate) -> Sequence[Example]:
+        """The training rows that the candidate is probed with."""
+        return [] if candidate.role == "copy" else self.probed
+
+    def units(self, candidate: Candidate) -> int:
+        """Rows to do, for the progress bar."""
+        return len(self.rows) + len(self.drafted) + len(self.probed_with(candidate))
+
+
+@dataclass(frozen=True)
 class _Roles:
     """Names of the candidates by role."""
 
@@ -61,6 +79,7 @@ class _Found:
     decision: GateDecision
     reference: Reference
     slices: list[Slice]
+    memory: Memory | None
     leaks: int
 
 
@@ -76,7 +95,8 @@ def make(making: Making, *, candidates: Sequence[Candidate]) -> None:
     making.ledger.rows_in(row.id for row in rows.held_out)
     chosen = choose_rows(rows.held_out, settings.held_out, settings.seed)
     drafted = choose_drafted(chosen, settings.drafts)
-    measured = _measure_all(making, candidates, chosen, {row.id for row in drafted}, settings)
+    probed = choose_rows(rows.train, settings.memory_rows, settings.seed) if settings.memory != "off" else []
+    measured = _measure_all(making, candidates, _Asked(chosen, {row.id for row in drafted}, probed), settings)
     examples = _settle(making, rows, chosen, measured, settings)
     classifier = train_classifier(rows.train)
     if classifier is None:
@@ -110,17 +130,15 @@ def _read(dataset: Artifact) -> _Rows:
     return _Rows(**parts)
 
 
-def _measure_all(making: Making, candidates: Sequence[Candidate], rows: Sequence[Example], drafted: set[str],
-                 settings: ScoresSettings) -> list[CandidateMeasured]:
+def _measure_all(making: Making, candidates: Sequence[Candidate], asked: _Asked, settings: ScoresSettings) -> list[CandidateMeasured]:
     """Ask one candidate after the other. What a killed run finished stands in scratch and is not asked again."""
-    each = len(rows) + len(drafted)
-    total, done = each * len(candidates), 0
+    total, done = sum(asked.units(candidate) for candidate in candidates), 0
     result = []
-    for place, candidate in enumerate(candidates):
+    for candidate in candidates:
         kept = making.scratch / f"{candidate.name}.json"
         if kept.exists():
             result.append(CandidateMeasured.model_validate_json(kept.read_text("utf-8")))
-            done = each * (place + 1)
+            done += asked.units(candidate)
             making.events.note("scores", "scores.resumed", candidate=candidate.name)
             continue
 
@@ -129,8 +147,8 @@ def _measure_all(making: Making, candidates: Sequence[Candidate], rows: Sequence
             done += count
             making.events.step("scores", done=done, total=total, candidate=name)
 
-        making.events.note("scores", "scores.measuring", candidate=candidate.name, rows=len(rows), drafts=len(drafted))
-        measured = measure(candidate, rows, drafted, settings, progress)
+        making.events.note("scores", "scores.measuring", candidate=candidate.name, rows=len(asked.rows), drafts=len(asked.drafted))
+        measured = measure(candidate, asked.rows, asked.drafted, asked.probed_with(candidate), settings, progress)
         write_whole(kept, measured.model_dump_json())
         result.append(measured)
     return result
@@ -161,6 +179,7 @@ def _compute(rows: _Rows, measured: Sequence[CandidateMeasured], examples: Mappi
              classifier: TypeClassifier | None, settings: ScoresSettings) -> _Found:
     drafts_of = [{row.row for row in one.rows if row.answer is not None} for one in measured]
     drafted = [row for row in examples if all(row in drafts for drafts in drafts_of)]
+    by_name = {one.candidate: one for one in measured}
     judged = {one.candidate: judge_rows(one, examples, drafted, classifier) for one in measured}
     pairs = ((roles.tuned, roles.base), (roles.copy, roles.base), (roles.copy, roles.tuned))
     scores, comparisons = compare(judged, examples, pairs, base=roles.base, settings=settings)
@@ -175,7 +194,8 @@ def _compute(rows: _Rows, measured: Sequence[CandidateMeasured], examples: Mappi
         rules=apply_rules(copy_base, copy_tuned, drafting, len(familiar), settings),
         decision=decide(copy_base, copy_tuned, drafting, len(familiar), settings),
         reference=judge_reference([examples[row] for row in drafted or examples], reply_tokens, classifier, settings),
-        slices=slices(judged[roles.copy], judged[roles.base], examples, familiar, settings), leaks=len(familiar))
+        slices=slices(judged[roles.copy], judged[roles.base], examples, familiar, settings),
+        memory=judge_memory(by_name[roles.base], by_name[roles.tuned], rows.train, judged, settings), leaks=len(familiar))
 
 
 def _familiar(seen: Sequence[Example], scored: Sequence[Example]) -> set[str]:
@@ -203,7 +223,7 @@ def _report(making: Making, rows: _Rows, found: _Found, measured: Sequence[Candi
         leaks=found.leaks, leak_threshold=LEAK_THRESHOLD, settings=settings.model_dump(),
         artifacts={stage: parent.id for stage, parent in making.parents.items()}, files=files,
         engines={one.candidate: one.engine for one in measured}, chat_format=chat_format, packages=installed_versions(),
-        slices=tuple(found.slices), examples=choose_examples(found.rows, found.examples),
+        slices=tuple(found.slices), memory=found.memory, examples=choose_examples(found.rows, found.examples),
         worst=choose_worst(found.rows, found.examples, candidate=roles.copy, base=roles.base))
 
 

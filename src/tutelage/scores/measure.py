@@ -7,15 +7,14 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tutelage.core.chat import ChatFormat, end_id, render
+from tutelage.core.chat import ChatFormat, end_id
 from tutelage.core.engine import Engine
-from tutelage.core.errors import TutelageError
 from tutelage.core.files import short_hash
 from tutelage.core.records import Answer, Example, Sampling
+from tutelage.scores.asked import BATCH_ROWS, Prepared, prepare, score_rows
+from tutelage.scores.probes import probe
 from tutelage.scores.results import CandidateMeasured, Measured
 from tutelage.scores.settings import ScoresSettings
-
-BATCH_ROWS = 16
 
 
 @dataclass(frozen=True)
@@ -26,23 +25,6 @@ class Candidate:
     role: Literal["base", "tuned", "copy"]
     open: Callable[[], Engine]
     chat_format: ChatFormat
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A row as token ids: `ids` end with the token that ends the reply, which begins at `start`."""
-
-    row: Example
-    ids: tuple[int, ...]
-    start: int
-
-
-def prepare(row: Example, chat_format: ChatFormat, engine: Engine) -> Prepared:
-    """The row rendered as in training, up to the last supervised token."""
-    prompt = render(row.prompt, chat_format, engine, reply=True)
-    whole = render(row.messages, chat_format, engine, reply=False)
-    last = max(place for place, is_supervised in enumerate(whole.supervised) if is_supervised)
-    return Prepared(row, whole.ids[:last + 1], len(prompt.ids))
 
 
 def choose_rows(rows: Sequence[Example], limit: int, seed: int) -> list[Example]:
@@ -61,43 +43,33 @@ def choose_drafted(rows: Sequence[Example], limit: int) -> list[Example]:
     return [rows[place] for place in sorted(order[:limit])]
 
 
-def measure(candidate: Candidate, rows: Sequence[Example], drafted: Collection[str], settings: ScoresSettings,
-            progress: Callable[[int], None]) -> CandidateMeasured:
-    """Score `rows` and draft those whose ids are in `drafted`. `progress` hears how many rows were done since the last call."""
+def measure(candidate: Candidate, rows: Sequence[Example], drafted: Collection[str], probed: Sequence[Example],
+            settings: ScoresSettings, progress: Callable[[int], None]) -> CandidateMeasured:
+    """Score `rows`, draft those whose ids are in `drafted`, and probe the training rows `probed` beside as many of `rows`.
+
+    `progress` hears how many rows were done since the last call.
+    """
     engine = candidate.open()
     try:
         prepared = [prepare(row, candidate.chat_format, engine) for row in rows]
         fits = [one for one in prepared if len(one.ids) <= engine.context_length]
         started = time.monotonic()
-        nats = _score(engine, fits, progress)
+        nats = score_rows(engine, fits, progress)
         scored = time.monotonic()
         to_draft = [one for one in fits if one.row.id in drafted]
         answers = _draft(engine, candidate.chat_format, to_draft, settings, progress)
         finished = time.monotonic()
+        trained = [one for one in (prepare(row, candidate.chat_format, engine) for row in probed) if len(one.ids) <= engine.context_length]
+        probes = probe(engine, end_id(candidate.chat_format, engine), trained, fits[:len(probed)], nats, progress)\
+            if probed else ()
     finally:
         engine.close()
     measured = tuple(Measured(row=one.row.id, nats=nats[one.row.id], reply_tokens=len(one.ids) - one.start,
                               size_bytes=len(one.row.text.encode("utf-8")), answer=answers.get(one.row.id)) for one in fits)
     return CandidateMeasured(
         candidate=candidate.name, engine=type(engine).__name__, rows=measured,
-        seconds_scoring=round(scored - started, 2), seconds_drafting=round(finished - scored, 2),
+        seconds_scoring=round(scored - started, 2), seconds_drafting=round(finished - scored, 2), probes=probes,
         too_long=tuple(one.row.id for one in prepared if len(one.ids) > engine.context_length))
-
-
-def _score(engine: Engine, prepared: Sequence[Prepared], progress: Callable[[int], None]) -> dict[str, float]:
-    """Nats of each row's reply. Rows of similar length go together, the longest first: if memory fails, it fails at once."""
-    nats: dict[str, float] = {}
-    by_length = sorted(prepared, key=lambda one: (-len(one.ids), one.row.id))
-    for begin in range(0, len(by_length), BATCH_ROWS):
-        batch = by_length[begin:begin + BATCH_ROWS]
-        results = engine.score([one.ids for one in batch], [one.start for one in batch])
-        for one, scores in zip(batch, results, strict=True):
-            if [score.token_id for score in scores] != list(one.ids[one.start:]):
-                raise TutelageError(f"{engine.name}: row {one.row.id} was scored on {len(scores)} tokens that are not its "
-                                    f"{len(one.ids) - one.start} reply tokens. Please report this.")
-            nats[one.row.id] = -sum(score.logprob for score in scores)
-        progress(len(batch))
-    return nats
 
 
 def _draft(engine: Engine, chat_format: ChatFormat, prepared: Sequence[Prepared], settings: ScoresSettings,

@@ -66,7 +66,8 @@ class _Page:
 
     def body(self, plots: Mapping[str, str]) -> str:
         """All sections, the verdict first."""
-        sections = [self.verdict(), self.numbers(), self.plots(plots), self.slices(), self.shown("examples", self.report.examples),
+        sections = [self.verdict(), self.numbers(), self.plots(plots), self.slices(), self.memory(),
+                    self.shown("examples", self.report.examples),
                     self.shown("worst", self.report.worst), self.identity(), self.limits()]
         return "\n".join(section for section in sections if section)
 
@@ -162,6 +163,27 @@ class _Page:
         return (f'<section><h2>{self.say("page.slices")}</h2><p>{self.say("page.slices_note")}</p><div class="wide"><table>'
                 f'<thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div></section>') if rows else ""
 
+    def memory(self) -> str:
+        """What the tuned model gives away of its training rows."""
+        one = self.report.memory
+        if one is None:
+            return ""
+        level_text = level(float(self.report.settings["alpha"]))
+        lines = [self.say("memory.membership", auc=one.auc, low=one.auc_low, high=one.auc_high, level=level_text, train=one.train_rows,
+                          held_out=one.held_out_rows, found=100 * one.found_at_1_percent)]
+        lines += [self.say("memory.copied", candidate=each.candidate, drafts=each.drafts, n=each.n, high=100 * each.high)
+                  for each in one.copied]
+        head = "".join(f'<th scope="col">{self.say(f"memory.column.{name}")}</th>'
+                       for name in ("candidate", "part", "n", "verbatim", "similar"))
+        rows = "".join(
+            f'<tr><th scope="row">{escape(each.candidate)}</th><td>{self.say(f"memory.part.{each.part}")}</td><td>{each.n}</td>'
+            f"<td>{each.verbatim} <span>({self.say('memory.up_to', share=100 * each.verbatim_high)})</span></td>"
+            f"<td>{each.similar} <span>[{100 * each.similar_low:.1f} %, {100 * each.similar_high:.1f} %]</span></td></tr>"
+            for each in one.continuations)
+        return (f'<section><h2>{self.say("page.memory")}</h2><p>{self.say("page.memory_note")}</p>'
+                f'<ul>{"".join(f"<li>{line}</li>" for line in lines)}</ul><div class="wide"><table><thead><tr>{head}</tr></thead>'
+                f'<tbody>{rows}</tbody></table></div><p>{self.say("memory.test", p_value=one.p_value)}</p></section>')
+
     def shown(self, kind: str, rows: Sequence[Shown]) -> str:
         """Held-out clauses side by side with the drafts."""
         if not rows:
@@ -210,7 +232,8 @@ class _Page:
     def limits(self) -> str:
         """What these numbers do not say."""
         report = self.report
-        lines = [self.say("limit.meaning"), self.say("limit.people"), self.say("limit.memory"), self.say("limit.other_documents"),
+        lines = [self.say("limit.meaning"), self.say("limit.people"),
+                 self.say("limit.memory" if self.report.memory is None else "limit.memory_quick"), self.say("limit.other_documents"),
                  self.say("limit.pretraining"),
                  self.say("limit.languages", en=report.languages.get("en", 0), zh=report.languages.get("zh", 0)),
                  self.say("limit.decoding", drafted=report.drafted_rows, **report.settings),

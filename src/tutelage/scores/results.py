@@ -7,6 +7,7 @@ from typing import Literal
 from tutelage.core.records import Answer, GateDecision, Language, Record, Score, Verdict
 
 SliceKind = Literal["clause_type", "language", "length", "relative"]
+ProbePart = Literal["train", "held_out"]
 CopyState = Literal["holds", "fails", "not enough evidence"]
 
 
@@ -20,6 +21,20 @@ class Measured(Record):
     answer: Answer | None
 
 
+class Probe(Record):
+    """What a model gives away of one row: nats of its reply, and how like the true text its own continuation of the beginning is.
+
+    `similarity` is 1 minus the edit distance of the next 25 tokens over their number; None for replies too short for it.
+    """
+
+    row: str
+    part: ProbePart
+    document_id: str
+    nats: float
+    size_bytes: int
+    similarity: float | None
+
+
 class CandidateMeasured(Record):
     """All that one candidate was asked. `too_long` are rows that did not fit its context."""
 
@@ -29,6 +44,7 @@ class CandidateMeasured(Record):
     seconds_drafting: float
     rows: tuple[Measured, ...]
     too_long: tuple[str, ...]
+    probes: tuple[Probe, ...] = ()
 
 
 class RowMeasure(Record):
@@ -97,6 +113,50 @@ class Slice(Record):
     holds: bool | None
 
 
+class Continuations(Record):
+    """How a candidate went on with the beginnings of `n` rows of one part: word for word, and at least four fifths alike.
+
+    Shares have 95 % Wilson intervals (or what `alpha` says).
+    """
+
+    candidate: str
+    part: ProbePart
+    n: int
+    verbatim: int
+    verbatim_high: float
+    similar: int
+    similar_low: float
+    similar_high: float
+
+
+class Copied(Record):
+    """How many of a candidate's ordinary drafts have 40 characters in a row from one training row, with the interval of the share."""
+
+    candidate: str
+    n: int
+    drafts: int
+    low: float
+    high: float
+
+
+class Memory(Record):
+    """What the tuned model gives away of its training rows.
+
+    `auc` is the chance that tuning gained more on a training row than on a held-out one: 0.5 tells nothing, 1 tells all.
+    `found_at_1_percent` is the share of training rows found when 1 % of the others are taken for one.
+    """
+
+    train_rows: int
+    held_out_rows: int
+    auc: float
+    auc_low: float
+    auc_high: float
+    found_at_1_percent: float
+    continuations: tuple[Continuations, ...]
+    p_value: float
+    copied: tuple[Copied, ...]
+
+
 class Rule(Record):
     """A rule of the gate and whether it is met. `key` names its text in the message catalogue, `facts` fill it."""
 
@@ -163,5 +223,6 @@ class Report(Record):
     chat_format: str
     packages: dict[str, str]
     slices: tuple[Slice, ...]
+    memory: Memory | None
     examples: tuple[Shown, ...]
     worst: tuple[Shown, ...]

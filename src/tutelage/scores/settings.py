@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from tutelage.core.settings import Settings
@@ -15,6 +17,12 @@ class ScoresSettings(Settings):
 
     drafts: int = Field(default=48, ge=0)
     """How many of the scored rows every candidate drafts (spread over the clause types); 0 drafts none and measures bits per byte only."""
+
+    memory: Literal["off", "quick"] = "quick"
+    """Whether the page says what the tuned model gives away of its training rows: "quick" probes `memory_rows` of them."""
+
+    memory_rows: int = Field(default=40, ge=1)
+    """How many training rows are probed, beside as many held-out ones."""
 
     max_draft_tokens: int = Field(default=128, ge=1)
     """A draft is cut after this many tokens; a cut draft counts as one that did not stop by itself."""
