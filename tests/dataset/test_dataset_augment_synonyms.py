@@ -84,6 +84,12 @@ def test_no_lexicon_touches_a_party_a_penalty_or_a_modal_verb() -> None:
     assert touched == []
 
 
+def test_no_chinese_phrase_is_found_across_two_words() -> None:
+    for text in ("失票人可以及时通知付款人。", "签订合同时乙方交付样品。", "标准应当统一并公布。", "货款按时间顺序支付。",
+                 "数量达到期望。", "两公司合并且改名。"):
+        assert put(text, "zh") == text
+
+
 @pytest.mark.parametrize(("text", "language"), [(TRANSFER, "en"), (PAYMENT, "en"), (TRANSFER_ZH, "zh")])
 def test_what_the_lexicon_makes_of_a_clause_passes_the_gate(text: str, language: Language) -> None:
     made = {put(text, language, seed=seed) for seed in range(6)} - {text}

@@ -50,7 +50,6 @@ upon the expiration of > on the expiration of
 expiration of | expiry of
 in whole or in part | wholly or partly
 attempt to > try to
-attempts to > tries to
 transmit > send
 transmits > sends
 transmitted to > sent to
@@ -95,7 +94,6 @@ including, without limitation, > including without limitation
 engage in > take part in
 make available to > provide to
 each and every > every
-sole and exclusive > exclusive
 accurate and complete > complete and accurate
 true and correct > correct and true
 terms and conditions > conditions and terms
@@ -113,8 +111,8 @@ charge lien interest principal agent consultant advisor adviser supplier provide
 stockholder authorities government court merger merged amalgamation executing execution executable needed terminated concluded ended
 dismissed discharged enforced implemented exclusively solely exclusive sole salary remuneration receipts revenue fiscal financial
 advertisement advertising marketing selling interpreted taken accepted recognized located placed exceeding exceptional whatever however
-attached connected affiliated realized completed hereby herewith hereunder hereinafter after before since until subsequently afterward
-notwithstanding nevertheless lieu stead men workforce proceeding proceedings discovered observed issuing issuance accrued accumulated
-tagged labeled appurtenant ancillary discontinuance
+attached connected affiliated realized completed hereby herewith hereunder hereinafter assess evaluate immediately after before since
+until subsequently afterward notwithstanding nevertheless lieu stead men workforce proceeding proceedings discovered observed issuing
+issuance accrued accumulated tagged labeled appurtenant ancillary discontinuance
 """
 KEPT = frozenset(TERMS_OF_ART.split())
