@@ -128,7 +128,7 @@ def test_everything_is_reached_with_the_keyboard_alone(browser, site):
         if seen[-1] == "Use this clause":
             break
     ends = [place.rsplit("/", 1)[-1] for place in seen]
-    assert ends[:8] == ["#content", "", "", "drafts", "reviews", "training", "scores", "?language=en"]
+    assert ends[:9] == ["#content", "", "", "drafts", "reviews", "labels", "training", "scores", "?language=en"]
     focused.send_keys(Keys.ENTER)
     browser.wait_for(lambda: browser.all("#editor textarea"))
     browser.wait_for(lambda: browser.driver.switch_to.active_element.tag_name == "textarea")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 from contrast import ratio
-from web_site import DRAFT, gate
+from web_site import DRAFT, gate, put_dataset
 
 from tutelage.core.events import Events, JsonLines
 from tutelage.core.files import write_whole
+from tutelage.core.records import Unlabelled
 from tutelage.core.store import Store
 from tutelage.endpoint.settings import EndpointSettings
 
@@ -68,6 +69,17 @@ def put_scores(site):
         write_whole(making.folder / "gate.json", gate(is_open=False).model_dump_json())
 
 
+def label_some(site):
+    """One clause confirmed, one disputed, one answered by the reviewer alone, one open."""
+    put_dataset(site.work, "d1", [{"id": f"c{number}", "text": "One year.", "heading": "Term", "suggested": "term", "source": "a.docx"}
+                                  for number in (1, 2, 3, 4)])
+    site.desk.labels.fill([Unlabelled(id=f"c{number}", text="One year.", heading="Term", language="en", suggested="term", document_id="d",
+                                      source="a.docx") for number in (1, 2, 3, 4)], dataset="d1")
+    for item, person, kind in (("c1", "reviewer", "term"), ("c1", "drafter", "term"), ("c2", "reviewer", "term"), ("c2", "drafter", "none"),
+                               ("c3", "reviewer", "survival")):
+        site.desk.labels.put(item, person=person, clause_type=kind, needed=2)
+
+
 def test_the_training_page_moves_by_itself(browser, events):
     train(events, 1, 60)
     browser.sign_in("drafter")
@@ -100,6 +112,7 @@ def test_the_report_is_shown_in_its_frame_and_runs_nothing(browser, site):
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_all_pages_have_contrast_and_names_and_no_complaints(browser, site, events, language):
     train(events, 1, 50)
+    label_some(site)
     for number in (1, 2):
         row = site.desk.new_draft(clause_type="confidentiality", keywords=["保密期限"], language="zh", model="base", is_gated=False,
                                   draft=DRAFT, sources=["zh-confidentiality-term"], author="drafter")
@@ -110,8 +123,9 @@ def test_all_pages_have_contrast_and_names_and_no_complaints(browser, site, even
     browser.picture(f"sign-in-{language}")
     browser.sign_in("reviewer")
     seen = 0
-    for path in ("/", "/drafts", "/reviews", "/reviews/1", "/reviews/2", "/training", "/scores", "/nothing"):
-        browser.open(f"{path}?language={language}")
+    for path in ("/", "/drafts", "/reviews", "/reviews/1", "/reviews/2", "/labels?answered=c1", "/labels?answered=c2", "/labels?item=c3",
+                 "/training", "/scores", "/nothing"):
+        browser.open(f"{path}{'&' if '?' in path else '?'}language={language}")
         if path == "/":
             browser.click("#ask button")
             browser.wait_for(lambda: browser.find("#draft-use").is_displayed())

@@ -2,11 +2,13 @@
 
 import re
 from collections import Counter
+from datetime import date
 
 import pytest
 
+from tutelage.core.errors import InputError
 from tutelage.core.records import Example, Message
-from tutelage.drafting.library import LICENCE, SOURCE, from_examples, load_shipped, text_key
+from tutelage.drafting.library import LICENCE, SOURCE, allowed, from_examples, load_shipped, text_key
 from tutelage.text.clause_types import CLAUSE_TYPES
 
 CHINESE = re.compile(r"[\u3400-\u9fff]")
@@ -75,6 +77,17 @@ def test_only_training_rows_become_clauses() -> None:
     made = from_examples(rows, licence="MIT")
     assert [clause.text for clause in made] == ["Clause 1.", "Clause 4."]
     assert (made[0].source, made[0].licence, made[0].title, made[0].keywords) == ("mit.LICENSE", "MIT", "Term", ("term",))
+
+
+def test_a_clause_keeps_the_permission_of_its_row() -> None:
+    made = from_examples([row("train", 1).model_copy(update={"permission": "client:acme"}), row("train", 2)], licence="MIT")
+    assert [clause.permission for clause in made] == ["client:acme", "everyone"]
+
+
+def test_a_label_that_is_none_lets_nothing_through() -> None:
+    clause = from_examples([row("train", 1).model_copy(update={"permission": "clint:acme"})], licence="MIT")
+    with pytest.raises(InputError, match=r"permission 'clint:acme': 'clint:acme' is not understood"):
+        allowed(clause, audience="everyone", today=date(2026, 1, 1))
 
 
 def test_texts_that_differ_in_white_space_only_are_equal() -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -15,37 +16,50 @@ from tutelage.core.records import Example, LibraryClause, Message
 from tutelage.core.settings import Settings
 from tutelage.core.store import Artifact, Store
 from tutelage.desk.desk import open_desk
-from tutelage.drafting.library import load_shipped
+from tutelage.drafting.library import allowed, load_shipped
 from tutelage.drafting.make import make
 from tutelage.drafting.settings import DraftingSettings, Opening
 
 SHIPPED = len(load_shipped())
 
 
-def example(number: int, part: str, words: str) -> Example:
+def example(number: int, part: str, words: str, permission: str = "everyone") -> Example:
     return Example.model_validate({
         "id": f"row{number}", "messages": (Message(role="user", content="?"), Message(role="assistant", content=words)),
         "clause_type": "term", "keywords": ("term",), "language": "en", "heading": "Term", "document_id": "d",
-        "source": "mit.LICENSE", "start": 0, "end": 9, "family": f"f{number}", "part": part})
+        "source": "mit.LICENSE", "start": 0, "end": 9, "family": f"f{number}", "part": part, "permission": permission})
 
 
-@pytest.fixture
-def dataset(tmp_path: Path) -> Artifact:
-    store = Store(tmp_path / "work")
-    rows = [example(1, "train", "One year."), example(2, "train", "One\nyear."), example(3, "held_out", "Secret."),
-            example(4, "validation", "Hidden."), example(5, "train", load_shipped("en")[0].text)]
-    with store.making("dataset", "d1", version=1, recipe="", settings=Settings(), parents={}, inputs={}, events=Events()) as making:
+def written(work: Path, rows: list[Example], name: str = "d1") -> Artifact:
+    """A dataset with these rows."""
+    store = Store(work)
+    with store.making("dataset", name, version=1, recipe="", settings=Settings(), parents={}, inputs={}, events=Events()) as making:
         write_rows(making.folder / "examples.jsonl", rows)
-    found = store.look_up("dataset", "d1")
+    found = store.look_up("dataset", name)
     assert found is not None
     return found
 
 
-def made(dataset: Artifact, url: str, *, name: str = "a1", settings: Settings | None = None, events: Events | None = None) -> Artifact:
+@pytest.fixture
+def dataset(tmp_path: Path) -> Artifact:
+    return written(tmp_path / "work", [
+        example(1, "train", "One year."), example(2, "train", "One\nyear."), example(3, "held_out", "Secret."),
+        example(4, "validation", "Hidden."), example(5, "train", load_shipped("en")[0].text)])
+
+
+@pytest.fixture
+def of_clients(tmp_path: Path) -> Artifact:
+    """A dataset of which only some rows are for everyone."""
+    labels = ("everyone", "client:acme", "client:acme matter:2024-17", "only:training", "client:acme until:2026-06-30")
+    return written(tmp_path / "work", [example(number, "train", f"{number} years.", label) for number, label in enumerate(labels, 1)])
+
+
+def made(dataset: Artifact, url: str, *, name: str = "a1", settings: Settings | None = None, events: Events | None = None,
+         audience: str = "everyone", today: date = date(2026, 1, 1)) -> Artifact:
     store = Store(dataset.folder.parent.parent)
     with store.making("drafting", name, version=1, recipe="", settings=settings or DraftingSettings(), parents={"dataset": dataset},
                       inputs={}, events=events or Events()) as making:
-        make(making, desk_url=url)
+        make(making, desk_url=url, audience=audience, today=today)
     found = store.look_up("drafting", name)
     assert found is not None
     return found
@@ -96,11 +110,56 @@ def test_the_dataset_can_be_left_out(dataset: Artifact, url: str) -> None:
 
 
 def test_a_mistaken_opening_is_told_before_anything_is_written(dataset: Artifact, url: str) -> None:
-    with pytest.raises(InputError, match=r"type is 'secrecy'; there is no such clause type"):
-        made(dataset, url, settings=DraftingSettings(opening=Opening(clause_type="secrecy")))
+    with pytest.raises(InputError, match=r"keywords: there are 13; at most 12 are used"):
+        made(dataset, url, settings=DraftingSettings(opening=Opening(keywords=",".join(map(str, range(13))))))
     assert not Path(url.removeprefix("sqlite:///")).exists()
     with pytest.raises(InputError, match="drafting got settings of Settings; it takes DraftingSettings"):
         made(dataset, url, settings=Settings())
+
+
+@pytest.mark.parametrize("audience, today, expected", [
+    ("everyone", date(2026, 1, 1), ["en-row1"]),
+    ("client:acme", date(2026, 6, 30), ["en-row1", "en-row2", "en-row5"]),
+    ("client:acme", date(2026, 7, 1), ["en-row1", "en-row2"]),
+    ("client:acme matter:2024-17", date(2026, 1, 1), ["en-row1", "en-row2", "en-row3", "en-row5"]),
+    ("client:globex", date(2026, 1, 1), ["en-row1"]),
+])
+def test_only_rows_that_the_audience_may_use_enter_the_library(of_clients: Artifact, url: str, audience: str, today: date,
+                                                               expected: list[str]) -> None:
+    artifact = made(of_clients, url, audience=audience, today=today)
+    rows = [row for row in read_rows(artifact.file("library.jsonl"), LibraryClause) if row.id.startswith("en-row")]
+    assert [row.id for row in rows] == expected
+    desk = open_desk(url)
+    assert [row.id for row in desk.clauses() if row.id.startswith("en-row")] == expected
+    desk.close()
+
+
+def test_a_row_that_stays_out_has_its_reason_and_one_that_enters_its_permission(of_clients: Artifact, url: str) -> None:
+    heard = Recorder()
+    artifact = made(of_clients, url, audience="client:acme", events=Events(heard))
+    fates = {fate.row: (fate.reason, fate.detail) for fate in artifact.history() if fate.what == "dropped"}
+    assert fates == {
+        "en-row3": ("permission", "it is for matter 2024-17 only, and the audience is client:acme"),
+        "en-row4": ("permission", "it may be used for training only, not for library")}
+    rows = {row.id: row.permission for row in read_rows(artifact.file("library.jsonl"), LibraryClause)}
+    assert (rows["en-row1"], rows["en-row2"], rows["en-row5"]) == ("everyone", "client:acme", "client:acme until:2026-06-30")
+    assert rows[load_shipped()[0].id] == "everyone"
+    (note,) = [event for event in heard.events if event.key == "drafting.kept_back"]
+    assert text(note.key, "en", **note.facts).startswith("2 clauses stay out of the library: their permission does not fit")
+    assert text(note.key, "zh", **note.facts).startswith("2 条条款未进入条款库")
+
+
+def test_a_clause_whose_permission_became_stricter_is_found_no_longer(tmp_path: Path, url: str) -> None:
+    made(written(tmp_path / "work", [example(1, "train", "One year.")]), url)
+    stricter = written(tmp_path / "work", [example(1, "train", "One year.", "only:training")], "d2")
+    made(stricter, url, name="a2")
+    desk = open_desk(url)
+    (clause,) = [clause for clause in desk.clauses() if clause.id == "en-row1"]
+    assert clause.permission == "only:training"
+    assert clause not in allowed(desk.clauses(), audience="everyone", today=date(2026, 1, 1))
+    assert len(allowed(desk.clauses(), audience="everyone", today=date(2026, 1, 1))) == SHIPPED
+    desk.check_audit()
+    desk.close()
 
 
 def test_the_note_says_how_many_in_both_languages(dataset: Artifact, url: str) -> None:

@@ -183,5 +183,5 @@ def test_the_note_says_how_many_in_both_languages(queue: Desk, work: Path) -> No
     heard = Recorder()
     export_labels(queue, work, needed=2, events=Events(heard))
     (note,) = heard.events
-    assert text(note.key, "en", **note.facts) == "1 confirmed labels are ready for the next dataset."
-    assert text(note.key, "zh", **note.facts) == "1 条已确认的标注可用于下一版数据集。"
+    assert text(note.key, "en", **note.facts) == "confirmed labels ready for the next dataset: 1."
+    assert text(note.key, "zh", **note.facts) == "可用于下一版数据集的已确认标注：1 条。"

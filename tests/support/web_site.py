@@ -21,12 +21,13 @@ from tutelage.core.chat import CHATML
 from tutelage.core.engine import CannotDo
 from tutelage.core.errors import InputError, TutelageError
 from tutelage.core.events import Events
-from tutelage.core.files import write_whole
-from tutelage.core.records import Answer, Deployment, GateDecision, Sampling, TokenScore
+from tutelage.core.files import write_rows, write_whole
+from tutelage.core.records import Answer, Deployment, GateDecision, Sampling, TokenScore, Unlabelled
+from tutelage.core.settings import Settings
 from tutelage.core.store import Store
 from tutelage.desk.desk import open_desk
 from tutelage.drafting.library import load_shipped
-from tutelage.drafting.settings import DraftingSettings
+from tutelage.drafting.settings import DraftingSettings, Opening
 from tutelage.endpoint.serving import Door, Served
 from tutelage.endpoint.settings import EndpointSettings
 from tutelage.web.site import Site
@@ -35,6 +36,7 @@ DRAFT = "甲乙双方应对在履行本合同过程中知悉的对方商业秘�
 PASSWORD = "correct horse battery"
 SPECIALS = {"<|im_start|>": 0x110000, "<|im_end|>": 0x110001}
 TUNED = "tutelage-draft"
+OPENING = Opening(keywords="保密期限", language="zh")
 
 
 class CharacterEngine:
@@ -118,7 +120,7 @@ def make_site(work: Path, *, base: CharacterEngine | None = None, tuned: Charact
     if tuned:
         deploy(work)
         assert door.refresh()
-    return Site(desk=desk, door=door, work=work, drafting=DraftingSettings(), secret=b"s" * 32, language=language,
+    return Site(desk=desk, door=door, work=work, drafting=DraftingSettings(opening=OPENING), secret=b"s" * 32, language=language,
                 progress=lambda: next(iter(sorted(work.glob("runs/*/events.jsonl"), reverse=True)), None))
 
 
@@ -162,6 +164,15 @@ def deploy(work: Path) -> None:
     with Store(work).making("endpoint", "e1", version=1, recipe="test", settings=EndpointSettings(), parents={}, inputs={},
                             events=Events()) as making:
         write_whole(making.folder / "deployment.json", deployment.model_dump_json())
+
+
+def put_dataset(work: Path, name: str, clauses: Sequence[dict[str, str]] | None) -> None:
+    """Put a dataset into the store that lists these doubtful clauses (in English unless they say otherwise); None: it lists none."""
+    with Store(work).making("dataset", name, version=1, recipe="test", settings=Settings(), parents={}, inputs={},
+                            events=Events()) as making:
+        if clauses is not None:
+            write_rows(making.folder / "unlabelled.jsonl",
+                       [Unlabelled.model_validate({"language": "en", "document_id": "d", **clause}) for clause in clauses])
 
 
 @contextmanager

@@ -31,7 +31,7 @@ def walk(routes, prefix=""):
 
 def test_every_route_but_sign_in_and_health_is_closed_to_strangers(site, visit):
     found = set(walk(create_app(site).routes))
-    assert len(found) >= 24
+    assert len(found) >= 26
     assert found >= OPEN | {("POST", "/v1/chat/completions"), ("POST", "/api/clauses"), ("POST", "/reviews/{draft_id}")}
     client = visit(site)
     for method, path in sorted(found - OPEN):
@@ -49,7 +49,7 @@ def test_a_path_that_does_not_exist_is_closed_too(site, visit):
     assert (answer.status_code, "There is no such page." in answer.text) == (404, True)
 
 
-@pytest.mark.parametrize("path", ["/drafts", "/hits", "/editor", "/redline", "/sign-out", "/reviews/1", "/api/clauses",
+@pytest.mark.parametrize("path", ["/drafts", "/hits", "/editor", "/redline", "/sign-out", "/reviews/1", "/labels", "/api/clauses",
                                   "/api/clauses/stream", "/v1/chat/completions"])
 def test_a_session_changes_nothing_without_its_csrf_token(site, visit, path):
     client = visit(site, "drafter")

@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import pytest
 
-PAGES = ("/", "/drafts", "/reviews", "/training", "/scores")
+PAGES = ("/", "/drafts", "/reviews", "/labels", "/training", "/scores")
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 

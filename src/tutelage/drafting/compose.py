@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from typing import Literal
 
@@ -12,8 +11,9 @@ from tutelage.core.chat import ChatFormat, end_id, render
 from tutelage.core.engine import Engine
 from tutelage.core.errors import InputError
 from tutelage.core.records import Answer, Language, Record
+from tutelage.drafting.known_types import unknown_type
 from tutelage.drafting.search import Hit, split_keywords
-from tutelage.drafting.settings import DraftingSettings
+from tutelage.drafting.settings import DraftingSettings, Opening
 from tutelage.prompts.clause import clause_messages
 from tutelage.text.clause_types import CLAUSE_TYPES
 
@@ -31,18 +31,20 @@ class ClauseRequest(Record):
     @field_validator("clause_type")
     @classmethod
     def _known(cls, value: str) -> str:
-        if value not in CLAUSE_TYPES:
-            raise ValueError(unknown_type(value))
+        if mistake := unknown_type(value):
+            raise ValueError(mistake)
         return value
 
 
 class Provenance(Record):
     """Where a candidate comes from. For a clause of the library `clause_id`, `title`, `source`, `licence`, `score` and
-    `matched` say which and why; for a draft `model` names who wrote it and `is_gated` whether that model passed its gate.
+    `matched` say which and why, and `permission` who may use it; for a draft `model` names who wrote it and `is_gated` whether
+    that model passed its gate.
     """
 
     source: str
     licence: str = ""
+    permission: str = ""
     clause_id: str = ""
     title: str = ""
     score: float = 0.0
@@ -65,8 +67,8 @@ class Candidate(Record):
 def request_clause(clause_type: str, keywords: str | tuple[str, ...] | list[str], language: str) -> ClauseRequest:
     """A checked request. Raises InputError that names the mistake and, for an unknown type, the nearest one."""
     kind = clause_type.strip()
-    if kind not in CLAUSE_TYPES:
-        raise InputError(unknown_type(kind))
+    if mistake := unknown_type(kind):
+        raise InputError(mistake)
     if language not in ("en", "zh"):
         raise InputError(f"language is {language!r}; a clause is drafted in en or zh. Choose one of them.")
     words = split_keywords(keywords)
@@ -81,13 +83,10 @@ def request_clause(clause_type: str, keywords: str | tuple[str, ...] | list[str]
     return ClauseRequest.model_validate({"clause_type": kind, "keywords": words, "language": language})
 
 
-def unknown_type(name: str) -> str:
-    """What is said of a clause type that does not exist: it names the nearest one that does."""
-    spelled = {spelling: key for key, kind in CLAUSE_TYPES.items() for spelling in (key, kind.en.lower(), kind.zh)}
-    wanted = name.strip().lower()
-    near = difflib.get_close_matches(wanted, spelled, n=1, cutoff=0.5) or difflib.get_close_matches(wanted.replace(" ", "_"), spelled, n=1)
-    hint = f"Did you mean {spelled[near[0]]!r}?" if near else f"Choose one of: {', '.join(sorted(CLAUSE_TYPES))}."
-    return f"type is {name[:60]!r}; there is no such clause type. {hint}"
+def opening_request(opening: Opening, page: Language) -> ClauseRequest:
+    """What the form holds when a page in that language opens. Raises InputError for keywords that cannot be asked for."""
+    language = opening.language or page
+    return request_clause(opening.clause_type, opening.keywords or CLAUSE_TYPES[opening.clause_type].name(language), language)
 
 
 def stream_draft(engine: Engine, chat_format: ChatFormat, request: ClauseRequest, settings: DraftingSettings) -> Iterator[str | Answer]:
@@ -101,8 +100,8 @@ def from_hit(hit: Hit) -> Candidate:
     """A clause of the library as a candidate."""
     clause = hit.clause
     return Candidate(kind="library", text=clause.text, clause_type=clause.clause_type, language=clause.language,
-                     provenance=Provenance(source=clause.source, licence=clause.licence, clause_id=clause.id, title=clause.title,
-                                           score=hit.score, matched=hit.matched))
+                     provenance=Provenance(source=clause.source, licence=clause.licence, permission=clause.permission, clause_id=clause.id,
+                                           title=clause.title, score=hit.score, matched=hit.matched))
 
 
 def from_answer(answer: Answer, request: ClauseRequest, *, is_gated: bool) -> Candidate:

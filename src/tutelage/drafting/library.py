@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 from importlib.resources import files
 
 import yaml
@@ -10,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from tutelage.core.errors import InputError
 from tutelage.core.files import short_hash
+from tutelage.core.permission import why_not
 from tutelage.core.records import Example, Language, LibraryClause, Record
 
 SOURCE = "Tutelage starting library"
@@ -49,14 +51,27 @@ def _load(language: Language) -> list[LibraryClause]:
 
 
 def from_examples(examples: Iterable[Example], *, licence: str) -> list[LibraryClause]:
-    """The training rows as clauses of the library, each with its source document.
+    """The training rows as clauses of the library, each with its source document and that document's permission.
 
     Rows of the validation and held-out parts are passed over: what the model is tested on must not be shown beside it.
     """
     return [LibraryClause(id=f"{example.language}-{example.id}", clause_type=example.clause_type, language=example.language,
                           title=example.heading or ", ".join(example.keywords), text=example.text, source=example.source, licence=licence,
-                          keywords=example.keywords)
+                          keywords=example.keywords, permission=example.permission)
             for example in examples if example.part == "train"]
+
+
+def refused(clauses: Iterable[LibraryClause], *, audience: str, today: date) -> dict[str, str]:
+    """For each permission among the clauses that keeps them from the library of this audience, why."""
+    reasons = {label: why_not(label, audience=audience, purpose="library", today=today) for label in {each.permission for each in clauses}}
+    return {label: reason for label, reason in reasons.items() if reason}
+
+
+def allowed(clauses: Iterable[LibraryClause], *, audience: str, today: date) -> tuple[LibraryClause, ...]:
+    """The clauses that this audience may find today."""
+    listed = tuple(clauses)
+    kept_back = refused(listed, audience=audience, today=today)
+    return tuple(clause for clause in listed if clause.permission not in kept_back)
 
 
 def text_key(clause: LibraryClause) -> str:

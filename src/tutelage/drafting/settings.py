@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tutelage.core.records import Language, Sampling
 from tutelage.core.settings import Settings
+from tutelage.drafting.known_types import unknown_type
 
 
 class Opening(Settings):
@@ -13,10 +14,17 @@ class Opening(Settings):
 
     clause_type: str = "confidentiality"
     """Type of clause; one of the keys in the list of clause types."""
-    keywords: str = "保密期限"
-    """Keywords as a person types them, several parted by commas."""
-    language: Language = "zh"
-    """Language of the clause: en or zh."""
+    keywords: str = ""
+    """Keywords as a person types them, several parted by commas; left out: the name of the type in the language of the clause."""
+    language: Language | None = None
+    """Language of the clause: en or zh; left out: that of the page. Set it where the base model knows one of the two only."""
+
+    @field_validator("clause_type")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if mistake := unknown_type(value):
+            raise ValueError(mistake)
+        return value
 
 
 class DraftingSettings(Settings):

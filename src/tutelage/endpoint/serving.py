@@ -86,6 +86,10 @@ class Door:
         with self._lock:
             return self._served or self._base
 
+    def newest(self, stage: str) -> Artifact | None:
+        """The newest finished artifact of a stage for the recipe that is served."""
+        return self._find(stage)
+
     def gate(self) -> GateDecision | None:
         """The newest decision, open or closed; None before the first scores."""
         scores = self._find("scores")

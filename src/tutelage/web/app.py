@@ -19,6 +19,7 @@ from tutelage.web.auth import Guard, Sessions, error_response, is_api
 from tutelage.web.clause_api import clause_routes
 from tutelage.web.clauses import Clauses
 from tutelage.web.draft_pages import draft_routes, own_draft_routes
+from tutelage.web.label_pages import label_routes
 from tutelage.web.openai_api import openai_routes
 from tutelage.web.pages import Pages, htmx_folder
 from tutelage.web.progress import Follower
@@ -48,7 +49,7 @@ def create_app(site: Site) -> FastAPI:
     app.mount("/static/htmx", StaticFiles(directory=htmx_folder()), name="htmx")
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     for router in (sign_in_routes(site, sessions, pages), draft_routes(site, clauses, pages),
-                   own_draft_routes(site, clauses, pages), review_routes(site, pages),
+                   own_draft_routes(site, clauses, pages), review_routes(site, clauses, pages), label_routes(site, pages),
                    training_routes(site, follower, pages), clause_routes(site, clauses, turns), openai_routes(site, turns)):
         app.include_router(router)
 

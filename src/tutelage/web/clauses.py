@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
-from tutelage.core.records import Answer, Language, Record
+from tutelage.core.records import Answer, Language, LibraryClause, Record
 from tutelage.drafting.compose import ClauseRequest, stream_draft
+from tutelage.drafting.library import allowed
 from tutelage.drafting.search import Hit, Library
 from tutelage.endpoint.serving import Served
 from tutelage.web.auth import Origins
@@ -38,9 +40,13 @@ class Clauses:
         self._origins = Origins(site.secret)
         self._library = Library(())
 
+    def permitted(self, language: Language | None = None) -> tuple[LibraryClause, ...]:
+        """The clauses that the site's audience may see today."""
+        return allowed(self._site.desk.clauses(language=language), audience=self._site.audience, today=date.today())
+
     def hits(self, asked: ClauseRequest) -> list[Hit]:
         """The library's clauses for the request, best first."""
-        clauses = tuple(self._site.desk.clauses())
+        clauses = self.permitted()
         library = self._library
         if clauses != library.clauses:
             library = self._library = Library(clauses)

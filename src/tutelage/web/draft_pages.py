@@ -11,7 +11,7 @@ from tutelage.core.errors import InputError
 from tutelage.core.records import Language
 from tutelage.desk.errors import DeskError, NotAllowed
 from tutelage.desk.records import DraftRow
-from tutelage.drafting.compose import LONGEST_KEYWORD, MOST_KEYWORDS, ClauseRequest, request_clause
+from tutelage.drafting.compose import LONGEST_KEYWORD, MOST_KEYWORDS, ClauseRequest, opening_request, request_clause
 from tutelage.reviews.flow import may_edit
 from tutelage.text.clause_types import CLAUSE_TYPES
 from tutelage.web.auth import user_of
@@ -29,9 +29,11 @@ def draft_routes(site: Site, clauses: Clauses, pages: Pages) -> APIRouter:
 
     @router.get("/")
     def drafting(request: Request) -> Response:
-        opening = site.drafting.opening
-        asked = request_clause(opening.clause_type, opening.keywords, opening.language)
-        return pages.page(request, "drafting.html", {"types": _types(pages.language(request)), "opening": opening, **_hits(clauses, asked)})
+        language = pages.language(request)
+        asked = opening_request(site.drafting.opening, language)
+        return pages.page(request, "drafting.html", {
+            "types": type_names(language), "opening": asked, "keywords": site.drafting.opening.keywords or ", ".join(asked.keywords),
+            **_hits(clauses, asked)})
 
     @router.post("/hits")
     def hits(request: Request, type: Text, language: Text, keywords: Text = "") -> Response:
@@ -111,7 +113,8 @@ def unix_lines(text: str) -> str:
     return text.replace("\r\n", "\n")
 
 
-def _types(language: Language) -> list[tuple[str, str]]:
+def type_names(language: Language) -> list[tuple[str, str]]:
+    """Key and name of each clause type, by name."""
     return sorted(((key, kind.name(language)) for key, kind in CLAUSE_TYPES.items()), key=lambda pair: pair[1])
 
 

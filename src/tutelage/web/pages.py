@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse
 from tutelage.core.errors import ExtraMissing
 from tutelage.core.language import text
 from tutelage.core.records import Language
+from tutelage.reviews.labels import NONE
 from tutelage.text.clause_types import CLAUSE_TYPES
 from tutelage.web.auth import Visitor, visitor_of
 from tutelage.web.progress import Follower
@@ -73,6 +74,7 @@ def naming(language: Language) -> dict[str, Callable[..., str]]:
     """What templates call for the names of things in a language."""
     return {
         "type_name": lambda key: CLAUSE_TYPES[key].name(language) if key in CLAUSE_TYPES else key,
+        "label_name": partial(label_name, language=language),
         "role_name": lambda role: text(f"web.role.{role}", language),
         "state_name": lambda state: text(f"web.state.{state}", language),
         "run_name": lambda state: text(f"web.run.{state}", language),
@@ -82,7 +84,15 @@ def naming(language: Language) -> dict[str, Callable[..., str]]:
         "stage_name": partial(stage_name, language=language),
         "time": partial(duration, language=language),
         "day": day,
+        "percent": lambda share: f"{100 * share:.0f} %",
     }
+
+
+def label_name(key: str, language: Language) -> str:
+    """A label as people read it: the type's name, or that it is none."""
+    if key in CLAUSE_TYPES:
+        return CLAUSE_TYPES[key].name(language)
+    return text("web.labels.no_clause" if key == NONE else "web.labels.unknown", language)
 
 
 def duration(seconds: float, language: Language) -> str:

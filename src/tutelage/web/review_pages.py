@@ -13,6 +13,7 @@ from tutelage.desk.records import DraftRow
 from tutelage.reviews.flow import approve, give_back, may_decide, may_read
 from tutelage.reviews.make import export
 from tutelage.web.auth import user_of
+from tutelage.web.clauses import Clauses
 from tutelage.web.draft_pages import unix_lines
 from tutelage.web.pages import Pages
 from tutelage.web.redlines import marked
@@ -21,7 +22,7 @@ from tutelage.web.site import Site
 DECIDED_SHOWN = 20
 
 
-def review_routes(site: Site, pages: Pages) -> APIRouter:
+def review_routes(site: Site, clauses: Clauses, pages: Pages) -> APIRouter:
     """/reviews and /reviews/{id}."""
     router = APIRouter()
 
@@ -63,8 +64,8 @@ def review_routes(site: Site, pages: Pages) -> APIRouter:
             "may_decide": may_decide(user_of(request), row), "sources": _sources(row)}, status_code)
 
     def _sources(row: DraftRow) -> list[tuple[str, str, str]]:
-        """Title, source and licence of each clause that was shown beside the draft; its id where it left the library."""
-        library = {clause.id: clause for clause in site.desk.clauses(language=row.language)}
+        """Title, source and licence of each clause that was shown beside the draft; its id where it may be shown no longer."""
+        library = {clause.id: clause for clause in clauses.permitted(row.language)}
         return [(library[name].title, library[name].source, library[name].licence) if name in library else (name, "", "")
                 for name in row.sources]
 

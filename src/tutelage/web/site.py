@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tutelage.core.permission import EVERYONE
 from tutelage.desk.desk import Desk
 from tutelage.drafting.settings import DraftingSettings
 from tutelage.endpoint.serving import Door
@@ -19,6 +20,7 @@ class Site:
 
     `secret` signs cookies and origins; whoever knows it can sign in as anybody. `language` greets a visitor who chose
     none. `progress` gives the newest file of events, or None. `hosts` are the names under which the site may be called.
+    `audience` is whom the clause library is for; `labels_needed` is how many people must give a clause the same type.
     """
 
     desk: Desk
@@ -29,3 +31,5 @@ class Site:
     language: str
     progress: Callable[[], Path | None]
     hosts: tuple[str, ...] = LOOPBACK
+    audience: str = EVERYONE
+    labels_needed: int = 2

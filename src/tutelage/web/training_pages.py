@@ -1,4 +1,4 @@
-"""The training page, live while a run is under way, and the scores page with the newest report."""
+"""The training page, live while a run is under way, and the scores page with the newest report of the recipe."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from starlette.responses import HTMLResponse, Response
 from tutelage.core.events import Event
 from tutelage.core.language import catalogue, text
 from tutelage.core.records import Language
-from tutelage.core.store import Artifact, Store
 from tutelage.web.curve import draw_curve
 from tutelage.web.pages import Pages
 from tutelage.web.progress import Follower
@@ -42,11 +41,11 @@ def training_routes(site: Site, follower: Follower, pages: Pages) -> APIRouter:
 
     @router.get("/scores")
     def scores(request: Request) -> Response:
-        return pages.page(request, "scores.html", {"scores": _newest(site)})
+        return pages.page(request, "scores.html", {"scores": site.door.newest("scores")})
 
     @router.get("/scores/report")
     def report(request: Request) -> Response:
-        found = _newest(site)
+        found = site.door.newest("scores")
         if found is None:
             raise HTTPException(404, "there are no scores yet")
         html = found.file(f"report.{pages.language(request)}.html").read_text("utf-8")
@@ -78,7 +77,3 @@ def told(event: Event, language: Language) -> str:
     if known is None or any(name and name not in event.facts for _, name, _, _ in Formatter().parse(known[language])):
         return f"{event.stage}: {event.key}"
     return text(event.key, language, **event.facts)
-
-
-def _newest(site: Site) -> Artifact | None:
-    return Store(site.work).latest("scores")

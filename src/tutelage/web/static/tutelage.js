@@ -1,4 +1,4 @@
-// The pages' own module: streams the model's draft, and follows a run on the training page. All else is plain HTML and htmx.
+// The pages' own module: streams the model's draft, searches the clause types, follows a run. All else is plain HTML and htmx.
 
 const csrf = document.body.dataset.csrf;
 
@@ -93,6 +93,58 @@ if (card) {
   const draft = new Draft(card);
   document.getElementById("ask").addEventListener("submit", (event) => draft.write(new FormData(event.target)));
 }
+
+// The list of clause types: typing leaves the matching ones and chooses the first, arrow keys move the choice.
+class TypeList {
+  constructor(form) {
+    this.filter = form.querySelector("#filter");
+    this.found = form.querySelector("#filter-found");
+    this.none = form.dataset.none;
+    this.rows = [...form.querySelectorAll("#types label")].map((label) => ({
+      label, choice: label.querySelector("input"), words: label.dataset.words.toLowerCase(),
+    }));
+    this.confirm = form.querySelector("button[value=type]");
+    this.filter.addEventListener("input", () => this.search());
+    this.filter.addEventListener("keydown", (event) => this.key(event));
+    form.addEventListener("change", () => this.settle());
+    this.settle();
+  }
+
+  search() {
+    const words = this.filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+    for (const row of this.rows) row.label.hidden = !words.every((word) => row.words.includes(word));
+    const shown = this.shown();
+    if (words.length && !shown.some((row) => row.choice.checked)) {
+      for (const row of this.rows) row.choice.checked = row === shown[0];
+    }
+    this.found.hidden = shown.length > 0;
+    this.found.textContent = shown.length ? "" : this.none;
+    this.settle();
+  }
+
+  key(event) {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const shown = this.shown();
+    const at = shown.findIndex((row) => row.choice.checked);
+    const next = shown.at(at < 0 ? (step > 0 ? 0 : -1) : (at + step) % shown.length);
+    if (next) next.choice.checked = true;
+    next?.label.scrollIntoView({ block: "nearest" });
+    this.settle();
+  }
+
+  shown() {
+    return this.rows.filter((row) => !row.label.hidden);
+  }
+
+  settle() {
+    this.confirm.disabled = !this.rows.some((row) => row.choice.checked);
+  }
+}
+
+const labelling = document.getElementById("labelling");
+if (labelling) new TypeList(labelling);
 
 const progress = document.getElementById("progress");
 if (progress) {
