@@ -31,8 +31,8 @@ BOUNDS: dict[Language, dict[str, re.Pattern[str]]] = {
            "at least": re.compile(r"\b(at least|(not?|never) (less|fewer) than|minimum|or more)\b", re.IGNORECASE),
            "at most": re.compile(r"\b(at most|(not?|never) (more|greater) than|up to|maximum|(not|never) exceed|or less)\b",
                               re.IGNORECASE)},
-    "zh": {"before": re.compile("提前|之前|以前|[日天周月年]前|事先|事前"), "within": re.compile("[日天周月年时]之?以?内"),
-           "after": re.compile("之后|以后|[日天周月年]后"), "at least": re.compile("以上|至少|不得?少于|不得?低于"),
+    "zh": {"before": re.compile("前(?![款述项条提期往])|事先"), "within": re.compile("[日天周月年时]之?以?内"),
+           "after": re.compile("后(?![果续勤期])"), "at least": re.compile("以上|至少|不得?少于|不得?低于"),
            "at most": re.compile("以下|至多|最多|不得?超过|不得?超出|不得?高于|不得?多于")},
 }
 ADVICE: dict[Language, re.Pattern[str]] = {"en": re.compile(r"\bshould\b", re.IGNORECASE), "zh": re.compile("最好|建议|尽量")}
