@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from tutelage.core.records import Document
-from tutelage.documents.clean import Cleaned, Dropped, clean
+from tutelage.documents.clean import Cleaned, clean
+from tutelage.documents.filters import Dropped
 from tutelage.documents.rows import Row, Unreadable
 from tutelage.documents.settings import DocumentsSettings
 
@@ -27,17 +28,18 @@ def test_a_fit_row_becomes_a_tidied_document_without_addresses() -> None:
                              "at the address that is given in the schedule to this lease.")
     assert (document.id, document.name, document.language) == (ROW.id, "a.txt", "en")
     assert cleaned.changes == {"line_ends": 1, "trailing_spaces": 1, "outer_blank_lines": 2}
-    assert [(span.start, span.length) for span in cleaned.spans] == [(78, 16)]
+    assert [(name, span.start, span.length) for name, span in cleaned.masked] == [("text", 78, 16)]
 
 
 def test_addresses_in_title_and_metadata_are_masked_too_unless_switched_off() -> None:
     row = replace(ROW, title="Mail me@example.org", metadata=(("contact", "me@example.org"), ("key", "lease")))
     document = _document(clean(row, SETTINGS))
-    assert (document.title, document.metadata) == ("Mail [EMAIL_1]", {"contact": "[EMAIL_1]", "key": "lease"})
+    # [EMAIL_1] is the other address, in the text: an address has one number in the whole row.
+    assert (document.title, document.metadata) == ("Mail [EMAIL_2]", {"contact": "[EMAIL_2]", "key": "lease"})
     plain = clean(row, DocumentsSettings(sources=("x",), mask_emails=False))
     assert "rent@example.com" in _document(plain).text
     assert _document(plain).metadata["contact"] == "me@example.org"
-    assert plain.spans == ()
+    assert plain.masked == ()
 
 
 @pytest.mark.parametrize(("row", "reason", "detail"), [

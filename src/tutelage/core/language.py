@@ -38,6 +38,8 @@ def blanks(text: str) -> set[str]:
 def text(key: str, language: str = "en", **facts: object) -> str:
     """The text for `key` in `language`, its blanks filled with `facts`.
 
+    A fact named `..._key` is the key of another text, which fills the blank `...` in the same language.
+
     Raises TutelageError for an unknown key or language or a blank without a fact: a missing text is never shown as a key.
     """
     translations = catalogue().get(key)
@@ -45,6 +47,8 @@ def text(key: str, language: str = "en", **facts: object) -> str:
         raise TutelageError(f"there is no text {key!r} in the message catalogue. Add it to core/messages.")
     if language not in translations:
         raise TutelageError(f"the text {key!r} has no language {language!r}; it has {', '.join(translations)}.")
+    facts = {**facts, **{name.removesuffix("_key"): text(str(value), language) for name, value in facts.items()
+                         if name.endswith("_key") and name.removesuffix("_key") in blanks(translations[language])}}
     missing = blanks(translations[language]) - set(facts)
     if missing:
         raise TutelageError(f"the text {key!r} needs {', '.join(sorted(missing))}; it got {', '.join(sorted(facts)) or 'nothing'}.")

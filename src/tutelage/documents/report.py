@@ -2,87 +2,200 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tutelage.core.history import Ledger
 from tutelage.core.records import Document, Record
-from tutelage.documents.clean import Cleaned
-from tutelage.documents.dedupe import Twin
+from tutelage.documents.batches import Tally
+from tutelage.documents.dedupe import Giant, Twin
+from tutelage.text.diff import Change, redline
 
 BIGGEST = 10
+# A redline shows so much of what stays around each change, so many changes, and looks at so much of two texts.
+AROUND = 80
+MOST_PIECES = 40
+COMPARED = {"zh": 2_000, "en": 8_000, "other": 8_000}
+
+
+class Named(NamedTuple):
+    """A row of a cluster. `text` is "" unless its cluster is shown with its changes."""
+
+    id: str
+    name: str
+    text: str
+    language: str
 
 
 class Member(Record):
-    """A document that was dropped for the one kept, and its J to it."""
+    """A row that was dropped for the one kept: J of the two, and the share of the smaller one's shingles that both have."""
 
     id: str
     name: str
     similarity: float
     is_exact: bool
+    containment: float
 
 
 class Cluster(Record):
-    """Documents that resemble the one that was kept for them; `size` counts it too."""
+    """Rows that resemble the one that was kept for them; `size` counts it too.
+
+    For the biggest clusters `changes` lead from the kept text to that of the member `changed`, shortened.
+    """
 
     kept: str
     name: str
     size: int
     members: tuple[Member, ...]
+    changed: str = ""
+    changes: tuple[Change, ...] = ()
 
 
 class Guess(Record):
-    """A file whose encoding was guessed."""
+    """A file whose encoding was guessed, by its first row."""
 
     name: str
     encoding: str
 
 
+class LabelConflict(Record):
+    """A row whose text another row has under another label."""
+
+    row: str
+    name: str
+    label: str
+    other: str
+    other_label: str
+
+
 class Report(Record):
-    """Counts of what was read, kept, dropped by reason and changed; clusters by size, the biggest ones with their names."""
+    """Counts of what was read, kept, dropped by reason and changed; clusters by size, the biggest ones with their names.
+
+    `paragraphs` and `scripts` count paragraphs of rows that were fit, `languages`, `kinds`, `permissions`, `characters` and `lengths`
+    those that were kept. `would_delete` counts the characters that the rule chinese_only deletes, or would.
+    """
 
     read: int
     kept: int
     dropped: dict[str, int]
     languages: dict[str, int]
+    kinds: dict[str, int]
+    permissions: dict[str, int]
     characters: int
+    lengths: dict[str, int]
+    paragraphs: dict[str, int]
+    scripts: dict[str, int]
     encodings: dict[str, int]
     guessed_encodings: tuple[Guess, ...]
+    edited: int
     tidied: dict[str, int]
+    left_out: dict[str, int]
+    would_delete: dict[str, int]
     emails_masked: int
     documents_with_emails: int
     clusters: int
     clusters_by_size: dict[str, int]
     biggest_clusters: tuple[Cluster, ...]
+    giant: float
+    label_conflicts: tuple[LabelConflict, ...]
 
 
-def clusters_of(documents: Sequence[Document], removed: Iterable[Twin]) -> list[Cluster]:
-    """The clusters, biggest first, then by name; their members most similar first."""
-    members: dict[int, list[Member]] = defaultdict(list)
-    for twin in removed:
-        document = documents[twin.dropped]
-        members[twin.kept].append(Member(id=document.id, name=document.name, similarity=round(twin.similarity, 4), is_exact=twin.is_exact))
-    clusters = [
-        Cluster(kept=documents[position].id, name=documents[position].name, size=len(group) + 1,
-                members=tuple(sorted(group, key=lambda member: (-member.similarity, member.name))))
-        for position, group in members.items()]
+@dataclass
+class KeptRows:
+    """Counts over the rows that are kept. `lengths` are characters, row by row."""
+
+    languages: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    permissions: Counter[str] = field(default_factory=Counter)
+    lengths: array[int] = field(default_factory=lambda: array("q"))
+
+    def add(self, document: Document) -> None:
+        """Count one more."""
+        self.languages[document.language] += 1
+        self.kinds[document.kind] += 1
+        self.permissions[document.permission] += 1
+        self.lengths.append(len(document.text))
+
+
+def shown_positions(removed: Sequence[Twin]) -> set[int]:
+    """The rows whose texts the biggest clusters show: the kept one and the least similar one of each."""
+    groups = _groups(removed)
+    biggest = sorted(groups, key=lambda kept: (-len(groups[kept]), kept))[:BIGGEST]
+    return {position for kept in biggest for position in (kept, _least(groups[kept]).dropped)}
+
+
+def clusters_of(removed: Sequence[Twin], named: Mapping[int, Named]) -> list[Cluster]:
+    """The clusters, biggest first, then by name; their members most similar first. `named` has all rows of all clusters."""
+    clusters = []
+    for position, twins in _groups(removed).items():
+        kept, least = named[position], _least(twins)
+        members = [Member(id=named[twin.dropped].id, name=named[twin.dropped].name, similarity=round(twin.similarity, 4),
+                          is_exact=twin.is_exact, containment=round(twin.containment, 4)) for twin in twins]
+        changes = short_redline(kept.text, named[least.dropped].text, kept.language) if kept.text and not least.is_exact else ()
+        clusters.append(Cluster(kept=kept.id, name=kept.name, size=len(twins) + 1, changes=changes,
+                                changed=named[least.dropped].name if changes else "",
+                                members=tuple(sorted(members, key=lambda member: (-member.similarity, member.name)))))
     return sorted(clusters, key=lambda cluster: (-cluster.size, cluster.name))
 
 
-def report_of(cleaned: Sequence[Cleaned], kept: Sequence[Document], clusters: Sequence[Cluster], ledger: Ledger) -> Report:
-    """The report; languages and characters are those of the documents kept."""
-    tidied: Counter[str] = Counter()
-    for one in cleaned:
-        tidied.update(one.changes)
+def short_redline(before: str, after: str, language: str) -> tuple[Change, ...]:
+    """The changes between two texts with a little of what stays around them; of long texts only the beginning of what differs."""
+    pairs = enumerate(zip(before, after, strict=False))
+    head = next((place for place, (one, other) in pairs if one != other), min(len(before), len(after)))
+    old, new = before[head:], after[head:]
+    limit = COMPARED[language]
+    changes = redline(before[max(0, head - AROUND):head] + old[:limit], after[max(0, head - AROUND):head] + new[:limit], language)
+    if len(old) > limit or len(new) > limit:
+        # Where the texts were cut off they seem to differ.
+        changes = changes[:-1]
+    return tuple(_shortened(changes))[:MOST_PIECES]
+
+
+def _shortened(changes: Sequence[Change]) -> Iterator[Change]:
+    for number, change in enumerate(changes):
+        piece = change.text
+        if change.op == "same" and len(piece) > 2 * AROUND:
+            begin = piece[:AROUND] if number else ""
+            end = piece[-AROUND:] if number < len(changes) - 1 else ""
+            piece = f"{begin} … {end}"
+        yield Change(op=change.op, text=piece)
+
+
+def _groups(removed: Iterable[Twin]) -> dict[int, list[Twin]]:
+    groups: dict[int, list[Twin]] = defaultdict(list)
+    for twin in removed:
+        groups[twin.kept].append(twin)
+    return groups
+
+
+def _least(twins: Sequence[Twin]) -> Twin:
+    return min(twins, key=lambda twin: (twin.similarity, twin.is_exact, twin.dropped))
+
+
+def report_of(tally: Tally, rows: KeptRows, clusters: Sequence[Cluster], ledger: Ledger, *, giant: Giant | None,
+              conflicts: Sequence[LabelConflict]) -> Report:
+    """The report."""
     return Report(
-        read=len(cleaned), kept=len(kept), dropped=ledger.reasons("dropped"),
-        languages=dict(Counter(document.language for document in kept).most_common()),
-        characters=sum(len(document.text) for document in kept),
-        encodings=dict(Counter(one.row.encoding for one in cleaned if one.row.encoding).most_common()),
-        guessed_encodings=tuple(Guess(name=one.row.name, encoding=one.row.encoding) for one in cleaned if one.row.is_guess),
-        tidied=dict(tidied.most_common()),
-        emails_masked=sum(len(one.spans) for one in cleaned),
-        documents_with_emails=sum(bool(one.spans) for one in cleaned),
-        clusters=len(clusters),
+        read=tally.rows, kept=len(rows.lengths), dropped=ledger.reasons("dropped"), languages=_most_first(rows.languages),
+        kinds=_most_first(rows.kinds), permissions=_most_first(rows.permissions), characters=sum(rows.lengths),
+        lengths=_lengths(rows.lengths), paragraphs=_most_first(tally.paragraphs), scripts=_most_first(tally.scripts),
+        encodings=_most_first(tally.encodings),
+        guessed_encodings=tuple(Guess(name=name, encoding=encoding) for name, encoding in tally.guessed.values()),
+        edited=tally.edited_rows, tidied=_most_first(tally.changes), left_out=_most_first(tally.left_out),
+        would_delete=_most_first(tally.would_delete), emails_masked=tally.emails, documents_with_emails=tally.rows_with_emails,
+        clusters=len(clusters), biggest_clusters=tuple(clusters[:BIGGEST]), giant=round(giant.share, 4) if giant else 0.0,
         clusters_by_size={str(size): count for size, count in sorted(Counter(cluster.size for cluster in clusters).items())},
-        biggest_clusters=tuple(clusters[:BIGGEST]))
+        label_conflicts=tuple(conflicts))
+
+
+def _most_first(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _lengths(lengths: Sequence[int]) -> dict[str, int]:
+    ordered = sorted(lengths)
+    shares = {"shortest": 0.0, "median": 0.5, "95 %": 0.95, "longest": 1.0}
+    return {name: ordered[min(int(share * len(ordered)), len(ordered) - 1)] for name, share in shares.items()} if ordered else {}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, to_jsonable_python
 
 from tutelage.core.errors import RecipeError
 from tutelage.core.permission import EVERYONE
@@ -177,5 +177,4 @@ def _write_group(group: BaseModel, lines: list[str], indent: str) -> None:
             lines.append(f"{indent}{key}:")
             _write_group(value, lines, indent + "  ")
         else:
-            dumped = group.model_dump(mode="json")[key]
-            lines.append(f"{indent}{key}: {json.dumps(dumped, ensure_ascii=False)}")
+            lines.append(f"{indent}{key}: {json.dumps(to_jsonable_python(value), ensure_ascii=False)}")
