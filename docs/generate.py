@@ -13,7 +13,7 @@ from tutelage.core import errors
 from tutelage.pipeline.recipe import Recipe, groups_of
 
 DOCS = Path(__file__).parent
-COMMANDS = ("", "check", "plan", "make", "show", "serve")
+COMMANDS = ("", "check", "plan", "make", "show", "serve", "labels")
 
 
 def recipe_page() -> str:

@@ -87,6 +87,14 @@ def serve(recipe: RecipePath, port: Annotated[int, typer.Option("--port", min=1,
               language=language)
 
 
+@app.command()
+def labels(recipe: RecipePath, changes: Changes = None, work: Work = DEFAULT_WORK, language: Language = None, json: Json = False) -> None:
+    """Queue the clauses whose type the rules could not tell, and show how far people are with them and how well they agree."""
+    from tutelage.cli.labels import run_labels
+
+    run_labels(recipe, changes or [], work=work, language=language, as_json=json)
+
+
 def main() -> None:
     """Entry point of the `tutelage` command."""
     from tutelage.core.errors import TutelageError

@@ -17,6 +17,7 @@ from tutelage.pipeline.checks import check
 from tutelage.pipeline.recipe import Loaded, write_resolved
 from tutelage.pipeline.runs import EVENTS, MADE, Made, alone, new_run, write_made
 from tutelage.pipeline.stages import DESK_FILE, STAGES, Site, Stage
+from tutelage.reviews.labels import export_labels
 from tutelage.reviews.make import export
 
 
@@ -140,12 +141,13 @@ def _rough_seconds(site: Site, store: Store, stage: Stage, settings: Settings) -
 
 
 def _export_approved(site: Site) -> None:
-    """Write the rows of approvals that a crash kept from being written, so that the dataset sees every approval."""
+    """Write the rows of approvals and labels that a crash kept from being written, so that the dataset sees all of them."""
     if not site.recipe.desk and not (site.work / DESK_FILE).exists():
         return
     desk = open_desk(site.desk_url)
     try:
         export(desk, site.work)
+        export_labels(desk, site.work, needed=site.recipe.reviews.labels_needed)
     finally:
         desk.close()
 
