@@ -5,8 +5,11 @@ from __future__ import annotations
 import html
 import json
 import re
+from dataclasses import replace
 
 from web_site import DRAFT, make_site
+
+from tutelage.drafting.settings import DraftingSettings
 
 ASK = {"type": "confidentiality", "keywords": "保密期限", "language": "zh"}
 
@@ -34,6 +37,17 @@ def test_the_page_opens_with_the_keyword_of_the_settings_and_its_hits(site, visi
     assert page.index(clause_text(site, "zh-confidentiality-term")) < page.index(clause_text(site, "zh-confidentiality-return"))
     assert "Tutelage starting library" in page
     assert "CC0-1.0" in page
+
+
+def test_an_opening_that_is_left_out_follows_the_language_of_the_page(site, visit):
+    client = visit(replace(site, drafting=DraftingSettings()), "drafter")
+    page = client.get("/?language=zh").text
+    assert 'name="keywords" value="保密"' in page
+    assert 'value="zh" checked' in page
+    assert clause_text(site, "zh-confidentiality-term") in page
+    page = client.get("/?language=en").text
+    assert 'name="keywords" value="Confidentiality"' in page
+    assert 'value="en" checked' in page
 
 
 def test_the_banner_says_that_the_base_is_not_tuned(site, visit):

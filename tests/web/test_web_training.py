@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import httpx
 import pytest
-from web_site import gate, running
+from web_site import CharacterEngine, gate, running
 
+from tutelage.core.chat import CHATML
 from tutelage.core.events import Event, Events, JsonLines
 from tutelage.core.files import write_whole
 from tutelage.core.store import Store
+from tutelage.endpoint.serving import Door
 from tutelage.endpoint.settings import EndpointSettings
+from tutelage.pipeline.runs import Made, new_run, newest_artifact, write_made
 from tutelage.web.app import create_app
 from tutelage.web.auth import SESSION_COOKIE, Sessions
 from tutelage.web.curve import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, draw_curve
@@ -133,12 +138,29 @@ def test_without_scores_the_page_says_so(site, visit):
     assert client.get("/scores/report").status_code == 404
 
 
-def test_the_newest_report_stands_in_a_frame_that_can_do_nothing(site, visit):
-    with Store(site.work).making("scores", "s1", version=1, recipe="t", settings=EndpointSettings(), parents={}, inputs={},
-                                 events=Events()) as making:
+def put_scores(work, name: str, title: str) -> None:
+    with Store(work).making("scores", name, version=1, recipe="t", settings=EndpointSettings(), parents={}, inputs={},
+                            events=Events()) as making:
         for language in ("en", "zh"):
-            write_whole(making.folder / f"report.{language}.html", f"<h1>report {language}</h1>")
+            write_whole(making.folder / f"report.{language}.html", f"<h1>{title} {language}</h1>")
         write_whole(making.folder / "gate.json", gate(is_open=False).model_dump_json())
+
+
+def test_the_report_is_that_of_the_recipe_and_not_of_another_that_ran_later(site, visit):
+    for recipe, name in (("mine", "s1"), ("other", "s2")):
+        put_scores(site.work, name, recipe)
+        write_made(new_run(site.work, recipe), Made(recipe=recipe, ids={"scores": name}))
+    door = Door(site.work, find=lambda stage: newest_artifact(site.work, "mine", stage), chat_format=CHATML,
+                open_engine=lambda path, name: CharacterEngine(name))
+    client = visit(replace(site, door=door), "drafter")
+    assert client.get("/scores/report?language=en").text == "<h1>mine en</h1>"
+    nobodys = Door(site.work, find=lambda stage: newest_artifact(site.work, "third", stage), chat_format=CHATML,
+                   open_engine=lambda path, name: CharacterEngine(name))
+    assert "There are no scores yet." in visit(replace(site, door=nobodys), "drafter").get("/scores").text
+
+
+def test_the_newest_report_stands_in_a_frame_that_can_do_nothing(site, visit):
+    put_scores(site.work, "s1", "report")
     client = visit(site, "drafter")
     page = client.get("/scores?language=zh").text
     assert '<iframe class="report" src="/scores/report?language=zh" title="最新评测报告">' in page

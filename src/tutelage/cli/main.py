@@ -89,7 +89,7 @@ def serve(recipe: RecipePath, port: Annotated[int, typer.Option("--port", min=1,
 
 @app.command()
 def labels(recipe: RecipePath, changes: Changes = None, work: Work = DEFAULT_WORK, language: Language = None, json: Json = False) -> None:
-    """Queue the clauses whose type the rules could not tell, and show how far people are with them and how well they agree."""
+    """Queue the clauses that people have to name; tell how many are done and how well two people agree."""
     from tutelage.cli.labels import run_labels
 
     run_labels(recipe, changes or [], work=work, language=language, as_json=json)
