@@ -25,3 +25,11 @@ def test_an_unknown_text_and_an_unknown_language_are_errors():
 
 def test_blanks_are_found():
     assert blanks("{a} and {b:.2f}, not {{c}}") == {"a", "b"}
+
+
+def test_a_fact_that_is_the_key_of_a_text_is_told_in_the_language_of_the_whole():
+    facts = {"removed": 3, "rows": 9, "reason_key": "documents.reason.too_short"}
+    assert "were dropped as “too short”" in text("documents.many_dropped", "en", **facts)
+    assert "因“过短”被舍弃" in text("documents.many_dropped", "zh", **facts)
+    with pytest.raises(TutelageError, match=r"there is no text 'documents.reason.none'"):
+        text("documents.many_dropped", "en", removed=3, rows=9, reason_key="documents.reason.none")

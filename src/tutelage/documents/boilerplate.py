@@ -58,8 +58,8 @@ class _Line(NamedTuple):
 
 
 def boilerplate_rules() -> tuple[Rule, ...]:
-    """The rules, in order: filing lines and page numbers stay until the running headers beside them are known."""
-    return (Rule("running_headers", _running_headers), Rule("filing_lines", _filing_lines), Rule("page_numbers", _page_numbers),
+    """The rules, in order: headers are known by the page ends beside them, and numbers by the filing lines between them."""
+    return (Rule("running_headers", _running_headers), Rule("page_numbers", _page_numbers), Rule("filing_lines", _filing_lines),
             Rule("confidential_stamps", _stamps))
 
 

@@ -150,7 +150,8 @@ def short_redline(before: str, after: str, language: str) -> tuple[Change, ...]:
     changes = redline(before[max(0, head - AROUND):head] + old[:limit], after[max(0, head - AROUND):head] + new[:limit], language)
     if len(old) > limit or len(new) > limit:
         # Where the texts were cut off they seem to differ.
-        changes = changes[:-1]
+        while changes and changes[-1].op != "same":
+            changes.pop()
     return tuple(_shortened(changes))[:MOST_PIECES]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -54,7 +55,10 @@ class Replace(Settings):
     @model_validator(mode="after")
     def _is_usable(self) -> Self:
         try:
-            pattern = re.compile(self.find, re.MULTILINE)
+            with warnings.catch_warnings():
+                # Signs that a later Python may read otherwise, such as "[[".
+                warnings.simplefilter("ignore", FutureWarning)
+                pattern = re.compile(self.find, re.MULTILINE)
         except (re.error, OverflowError, RecursionError) as error:
             raise ValueError(f"the pattern {self.find!r} is no regular expression ({error}). Put a backslash before characters that "
                              "stand for themselves, such as \\( or \\*.") from None
