@@ -85,15 +85,10 @@ def _ordered(lines: list[Line]) -> list[Line]:
 def running(pages: Sequence[Sequence[Line]]) -> tuple[list[list[Line]], Counter[str]]:
     """The pages without the headers and footers that repeat on them, digits aside; and how many lines of each went."""
     edges = [_edges(page) for page in pages]
-    kept = [list(page) for page in pages]
-    removed: Counter[str] = Counter()
-    for name in ("running header", "running footer"):
-        gone = _repeated([page[name] for page in edges])
-        for position, page in enumerate(kept):
-            left = [line for line in page if id(line) not in gone]
-            removed[name] += len(page) - len(left)
-            kept[position] = left
-    return kept, +removed
+    gone = _repeated([list(header) + list(footer) for header, footer in edges])
+    removed = Counter({name: sum(id(line) in gone for edge in edges for line in edge[position])
+                       for position, name in enumerate(("running header", "running footer"))})
+    return [[line for line in page if id(line) not in gone] for page in pages], +removed
 
 
 def _repeated(edges: Sequence[Sequence[Line]]) -> set[int]:
@@ -118,9 +113,11 @@ def _numbers(line: Line) -> set[int]:
     return {int(digits) for digits in _PAGE_NUMBER.findall(line.text)}
 
 
-def _edges(page: Sequence[Line]) -> dict[str, list[Line]]:
+def _edges(page: Sequence[Line]) -> tuple[Sequence[Line], Sequence[Line]]:
+    """The uppermost and the lowest lines, no line among both."""
     falling = sorted(page, key=lambda line: -line.base)
-    return {"running header": falling[:EDGE_LINES], "running footer": falling[-EDGE_LINES:]}
+    half = (len(falling) + 1) // 2
+    return falling[:min(EDGE_LINES, half)], falling[max(half, len(falling) - EDGE_LINES):]
 
 
 def _key(line: Line) -> str:

@@ -22,7 +22,10 @@ _TERMINAL = tuple(".。;；:：!！?？”\"")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)+|[^\W\d_]+")
 # Of these a hyphen is part of the word, wherever the line ends.
 _HYPHEN_STAYS = frozenset({"non", "self", "third", "co", "well", "first", "second", "cross", "sub"})
-GAP = 1.35
+# Of the usual distance of lines; of the height of letters where a page has too few lines to have a usual one.
+GAP, WIDE_GAP = 1.35, 2.5
+# A page with fewer lines says little of its margins.
+FEW_LINES = 5
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,8 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class _Shape:
-    """What is usual on a page: the left edge, the right edge, the distance of lines."""
+    """What is usual on a page: the right edge, and the distance of lines (0 for not known)."""
 
-    left: float
     right: float
     step: float
 
@@ -49,9 +51,10 @@ def paragraphs(pages: Sequence[Sequence[Line]]) -> list[Paragraph]:
     made: list[Paragraph] = []
     open_lines: list[Line] = []
     began = 0
-    shape = before = _Shape(0, 0, 0)
+    shape = before = _Shape(0, 0)
+    usual = sorted(_right(page) for page in pages if page)
     for number, page in enumerate(pages, 1):
-        before, shape = shape, _shape(page)
+        before, shape = shape, _shape(page, usual)
         for position, line in enumerate(page):
             if open_lines and (_begins(open_lines, line, shape) if position else _begins_page(open_lines[-1], line, before)):
                 made.append(_made(open_lines, began, words))
@@ -63,12 +66,21 @@ def paragraphs(pages: Sequence[Sequence[Line]]) -> list[Paragraph]:
     return made
 
 
-def _shape(page: Sequence[Line]) -> _Shape:
+def _shape(page: Sequence[Line], usual: Sequence[float]) -> _Shape:
     if not page:
-        return _Shape(0, 0, 0)
+        return _Shape(0, 0)
     steps = [above.base - below.base for above, below in pairwise(page) if 0 < above.base - below.base < 4 * above.height]
-    rights = sorted(line.right for line in page)
-    return _Shape(min(line.left for line in page), rights[int(0.9 * (len(rights) - 1))], median(steps) if steps else 0)
+    right = _right(page)
+    return _Shape(max(right, _most(usual)) if len(page) < FEW_LINES else right, median(steps) if steps else 0)
+
+
+def _right(page: Sequence[Line]) -> float:
+    """The right edge; a few lines may stick out."""
+    return _most(sorted(line.right for line in page))
+
+
+def _most(ordered: Sequence[float]) -> float:
+    return ordered[int(0.9 * len(ordered))]
 
 
 def _begins(open_lines: Sequence[Line], line: Line, shape: _Shape) -> bool:
@@ -77,7 +89,7 @@ def _begins(open_lines: Sequence[Line], line: Line, shape: _Shape) -> bool:
     if last.is_hyphenated:
         return False
     step = last.base - line.base
-    if _is_item(last, line) or step < -last.height or (shape.step and step > GAP * shape.step):
+    if _is_item(last, line) or step < -last.height or step > (GAP * shape.step or WIDE_GAP * last.height):
         return True
     if not 0.8 < line.height / last.height < 1.25 or _would_have_fitted(last, line, shape.right):
         return True
