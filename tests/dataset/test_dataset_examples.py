@@ -9,6 +9,7 @@ from tutelage.core.records import Part
 from tutelage.dataset.examples import NAMED, SURE, TOLD, Candidate, clauses_of
 from tutelage.dataset.settings import DatasetSettings
 from tutelage.dataset.split import Split, split
+from tutelage.dataset.twins import Twins
 from tutelage.text.similarity import jaccard, shingles
 
 PARTS: tuple[Part, ...] = ("train", "validation", "held_out")
@@ -19,7 +20,7 @@ WEAVER = "The weaver shall not disclose the patterns of the mill to any person f
 def outcome(text: str, language: str = "en") -> list[str]:
     """Type and certainty of each clause, or the reason why it is dropped."""
     found = clauses_of(document("one.md", text, language), LOOSE)
-    return [f"{row.clause_type} {row.certainty}" if isinstance(row, Candidate) else row[1] for row in found]
+    return [f"{row.clause_type} {row.certainty}" if isinstance(row, Candidate) else row.reason for row in found]
 
 
 @pytest.mark.parametrize(("text", "expected"), [
@@ -74,12 +75,12 @@ def brute_leaks(done: Split, threshold: float) -> list[tuple[str, str]]:
 
 def test_compared_pair_by_pair_no_row_resembles_one_of_another_part() -> None:
     rows = weavers(31)
-    everything = Split()
+    everything = Split((), Twins([], 0.5))
     everything.parts["train"], everything.parts["held_out"] = rows[::2], rows[1::2]
     assert len(brute_leaks(everything, 0.5)) > 10
     dropped = set()
     for seed in range(8):
-        done = split(rows, DatasetSettings(held_out=12, validation=8, seed=seed))
+        done = split(rows, DatasetSettings(held_out=12, validation=8, seed=seed, near_duplicate=0.5))
         assert brute_leaks(done, 0.5) == []
         dropped |= {fate.reason for fate in done.dropped}
     assert {"leak", "near duplicate"} <= dropped

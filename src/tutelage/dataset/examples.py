@@ -1,13 +1,14 @@
-"""Documents and approved rows as candidates: clauses with a type, or the reason why a clause is none."""
+"""Clauses of documents and approved rows as candidates: with a type, or with the reason why they are none; and candidates as rows."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from tutelage.core.files import short_hash
-from tutelage.core.records import ApprovedRow, Document, Example, Language, Message, Part
+from tutelage.core.records import ApprovedRow, ConfirmedLabel, Document, Example, Image, Language, Message, Part, Task
 from tutelage.dataset.settings import DatasetSettings
 from tutelage.prompts.clause import clause_messages
 from tutelage.text.clause_types import CLAUSE_TYPES, GENERAL, heading_types, told_types
@@ -16,6 +17,9 @@ from tutelage.text.keywords import keywords
 from tutelage.text.language import language_of
 
 DOUBTFUL, TOLD, NAMED, SURE = 0, 1, 2, 3
+NO_CLAUSE = "none"  # what people call a text that is no clause worth learning
+LABELLED_NONE = "labelled as no clause"
+NAMEABLE = ("untyped", "doubtful type")  # what a person can still give a type
 ENDS = re.compile(r"[.!?)\]\"”’』」。！？）]\W*$")
 HAN = re.compile(r"[\u3400-\u9fff]")
 BEGINS = re.compile(r"[\"“‘'(\[《「『（]*[A-Z0-9\u4e00-\u9fff]")
@@ -30,7 +34,12 @@ LEFTOVER = re.compile(r"<<|>>|\.{4,}|_{4,}|={4,}|<[a-z/]+>|\ufffd|\[[^\]\d]{15,}
 
 @dataclass(frozen=True)
 class Candidate:
-    """A row that may enter the dataset. `certainty` says how sure its type is: SURE where heading and text agree."""
+    """A row that may enter the dataset. `certainty` says how sure its type is: SURE where heading and text agree.
+
+    `text` is what is compared with other rows: the clause, or all turns of a conversation. `messages` are those of a row
+    that is no clause draft; a clause draft gets its prompt at the end. `group` names the document that it stays with
+    ("": its own). `label` is what the source called it.
+    """
 
     id: str
     text: str
@@ -44,6 +53,30 @@ class Candidate:
     certainty: int
     keywords: tuple[str, ...] = ()
     origin: Literal["document", "review"] = "document"
+    task: Task = "clause"
+    group: str = ""
+    permission: str = "everyone"
+    label: str = ""
+    messages: tuple[Message, ...] = ()
+    rejected: str = ""
+    images: tuple[Image, ...] = ()
+
+    @property
+    def stays_with(self) -> str:
+        """The name of what it is never parted from."""
+        return self.group or self.document_id or self.id
+
+
+@dataclass(frozen=True)
+class Left:
+    """A clause or row that is none of the dataset's, with the reason. `suggested` is the type that rules would choose, "" for none."""
+
+    id: str
+    reason: str
+    text: str = ""
+    heading: str = ""
+    suggested: str = ""
+    language: Language = "en"
 
 
 def characters(text: str) -> int:
@@ -51,24 +84,32 @@ def characters(text: str) -> int:
     return len(text) + len(HAN.findall(text))
 
 
-def clauses_of(document: Document, settings: DatasetSettings) -> list[Candidate | tuple[str, str]]:
-    """The document's clauses in order: a candidate, or its row id and the reason why it is dropped."""
+def clauses_of(document: Document, settings: DatasetSettings,
+               confirmed: Mapping[str, ConfirmedLabel] | None = None) -> list[Candidate | Left]:
+    """The document's clauses in order: a candidate, or what is left out and why. A type that people confirmed is SURE."""
     if document.language not in ("en", "zh"):
         return []
     language: Language = "zh" if document.language == "zh" else "en"
     longest = settings.maximum_characters // 2 if language == "zh" else settings.maximum_characters
-    found: list[Candidate | tuple[str, str]] = []
+    found: list[Candidate | Left] = []
     for clause in cut_clauses(document.text, language, longest=longest):
         row_id = short_hash(document.id, str(clause.start), str(clause.end), clause.text)
         clause_type = clause.type_in(language)
         certainty = certainty_of(clause, clause_type, language) if clause_type else DOUBTFUL
+        label = confirmed.get(row_id) if confirmed else None
+        if label and label.clause_type == NO_CLAUSE:
+            found.append(Left(row_id, LABELLED_NONE))
+            continue
+        if label:
+            clause_type, certainty = label.clause_type, SURE
         reason = why_dropped(clause, clause_type, certainty, language, settings)
         if reason or clause_type is None:
-            found.append((row_id, reason))
+            found.append(Left(row_id, reason, clause.text, clause.heading or clause.above, clause_type or "", language))
             continue
         found.append(Candidate(id=row_id, text=clause.text, clause_type=clause_type, language=language,
                                heading=clause.heading or clause.above, document_id=document.id,
-                               source=document.title or document.name, start=clause.start, end=clause.end, certainty=certainty))
+                               source=document.title or document.name, start=clause.start, end=clause.end, certainty=certainty,
+                               group=document.id, permission=document.permission))
     return found
 
 
@@ -95,17 +136,15 @@ def why_dropped(clause: Clause, clause_type: str | None, certainty: int, languag
         return "too short"
     if length > settings.maximum_characters:
         return "too long"
-    if clause_type is None:
-        return "untyped"
     if not clause.heading and LEANS.match(clause.text):
         return "fragment"
     if not BEGINS.match(clause.text) or not ENDS.search(clause.text) or LEFTOVER.search(clause.text):
         return "fragment"
+    if clause_type is None:
+        return "untyped"
     if certainty == DOUBTFUL:
         return "doubtful type"
-    if language_of(clause.text) != language:
-        return "other language"
-    return ""
+    return "other language" if language_of(clause.text) != language else ""
 
 
 def candidate_of(row: ApprovedRow) -> Candidate:
@@ -114,12 +153,16 @@ def candidate_of(row: ApprovedRow) -> Candidate:
                      source=f"review of {row.approved_at[:10]}", start=0, end=0, certainty=SURE, keywords=row.keywords, origin="review")
 
 
-def example_of(candidate: Candidate, part: Part, family: str, settings: DatasetSettings) -> Example:
-    """The row to learn: the prompt of a clause draft, and the clause as the reply."""
-    name = CLAUSE_TYPES[candidate.clause_type].name(candidate.language)
-    words = candidate.keywords or keywords(candidate.text, candidate.language, settings.keywords, apart_from=name)
-    prompt = clause_messages(candidate.clause_type, words, candidate.language)
-    return Example(id=candidate.id, messages=(*prompt, Message(role="assistant", content=candidate.text)),
-                   clause_type=candidate.clause_type, keywords=words, language=candidate.language, heading=candidate.heading,
-                   document_id=candidate.document_id, source=candidate.source, start=candidate.start, end=candidate.end, family=family,
-                   part=part, origin=candidate.origin)
+def example_of(candidate: Candidate, part: Part, settings: DatasetSettings, *, family: str, unit: str) -> Example:
+    """The row to learn. A clause draft is its prompt with the clause as the reply; other rows bring their messages."""
+    words, messages = candidate.keywords, candidate.messages
+    if candidate.task == "clause":
+        kind = CLAUSE_TYPES.get(candidate.clause_type)
+        name = kind.name(candidate.language) if kind else candidate.label or candidate.clause_type.replace("_", " ")
+        words = words or keywords(candidate.text, candidate.language, settings.keywords, apart_from=name)
+        messages = (*clause_messages(candidate.clause_type, words, candidate.language, name=name),
+                    Message(role="assistant", content=candidate.text))
+    return Example(id=candidate.id, messages=messages, clause_type=candidate.clause_type, keywords=words, language=candidate.language,
+                   heading=candidate.heading, document_id=candidate.document_id, source=candidate.source, start=candidate.start,
+                   end=candidate.end, family=family, part=part, origin=candidate.origin, task=candidate.task, unit=unit,
+                   permission=candidate.permission, rejected=candidate.rejected, label=candidate.label, images=candidate.images)

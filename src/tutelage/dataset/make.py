@@ -1,95 +1,113 @@
-"""Makes the artifact `dataset`: examples.jsonl, report.json, and the fate of every document, clause and approved row."""
+"""Makes the artifact `dataset`: examples.jsonl, where each row came from, what was left out and why, and the report."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 from tutelage.core.files import read_rows, write_rows, write_whole
 from tutelage.core.history import Fate
-from tutelage.core.records import ApprovedRow, Document, Example
+from tutelage.core.permission import EVERYONE
+from tutelage.core.records import Document, Example, Part
 from tutelage.core.store import Making
-from tutelage.dataset.examples import Candidate, candidate_of, characters, clauses_of, example_of
-from tutelage.dataset.report import PARTS, report_of
-from tutelage.dataset.reviewed import approved_rows, fingerprint_of_reviews
+from tutelage.dataset.assigned import ASSIGNED, INPUT, Assigned, assignments, base_of, remembered
+from tutelage.dataset.examples import example_of
+from tutelage.dataset.gather import STAGE, checked_labels, cut, permitted, reviewed
+from tutelage.dataset.labels import ISSUES, require_cleanlab
+from tutelage.dataset.leaks import common_to_many, write_common
+from tutelage.dataset.lineage import EDITS, edits_of
+from tutelage.dataset.report import PARTS, CountTokens, Gathered, report_of
+from tutelage.dataset.reviewed import approved_rows, confirmed_labels, fingerprint_of_people
 from tutelage.dataset.settings import DatasetSettings
-from tutelage.dataset.split import check_leaks, split
+from tutelage.dataset.split import Earlier, Split, split
+from tutelage.dataset.tasks import groups_of
+from tutelage.text.leaks import check_leaks
 
-STAGE = "dataset"
+UNLABELLED = "unlabelled.jsonl"
 # A model learns little of a type with fewer rows.
 FEW = 5
 
 
-def fingerprint(settings: DatasetSettings, work: Path) -> dict[str, str]:
-    """The approved rows that go in: each file below `work` -> SHA-256. They are not settings, yet change the dataset."""
-    return fingerprint_of_reviews(work)
+def fingerprint(settings: DatasetSettings, work: Path, *, recipe: str = "", documents: str = "", version: int = 0,
+                audience: str = EVERYONE) -> dict[str, str]:
+    """What changes the dataset without being a setting: approved rows and confirmed labels below `work` (file -> SHA-256), the
+    audience unless it is everyone, and the dataset whose assignments are continued, if there is one of this `recipe`.
+
+    `documents` is the id of the documents artifact that the dataset will be made from, `version` that of the stage.
+    """
+    inputs = fingerprint_of_people(work) | ({"audience": audience} if audience != EVERYONE else {})
+    base = base_of(settings, work, recipe=recipe, documents=documents, version=version, inputs=inputs) if recipe else ""
+    return inputs | ({INPUT: base} if base else {})
 
 
-def make(making: Making) -> None:
-    """Cut, type and split the documents of the parent, and take in all approved rows below `making.work`.
+def make(making: Making, *, assigned: str = "", audience: str = EVERYONE, today: date | None = None,
+         count_tokens: CountTokens | None = None, context_length: int | None = None) -> None:
+    """Turn the documents of the parent into rows of the asked task, take in what people approved and named, split without leaks.
 
-    Raises InputError if there are too few clauses for the asked split, LeakFound if a row resembles a held-out one.
+    `assigned` is the dataset whose assignments are continued ("" for none: see `fingerprint`), `audience` a permission label: who
+    the model is for. Raises InputError where no sensible split exists, LeakFound if a row gives a held-out row away.
     """
     settings = DatasetSettings.model_validate(making.settings)
-    documents = list(read_rows(making.parents["documents"].file("documents.jsonl"), Document))
-    making.ledger.rows_in(document.id for document in documents)
-    candidates = _cut(making, documents, settings) + _reviewed(making, approved_rows(making.work), settings)
-    done = split(candidates, settings)
-    rows = [example_of(row, part, done.family[row.id], settings) for part in PARTS for row in done.parts[part]]
+    if settings.label_errors == "drop":
+        require_cleanlab()
+    read = list(read_rows(making.parents["documents"].file("documents.jsonl"), Document))
+    making.ledger.rows_in(document.id for document in read)
+    documents = permitted(making, read, audience, today or date.today())
+    groups = groups_of(documents, settings)
+    found = cut(making, documents, groups, settings, confirmed_labels(making.work))
+    candidates, issues = checked_labels(making, found.candidates, settings)
+    candidates += reviewed(making, approved_rows(making.work), settings)
+    common = common_to_many(documents, groups)
+    memory = remembered(making.work, assigned, documents)
+    known = {document.id: part for document in documents if (part := memory.part_of(document))}
+    done = split(candidates, settings, earlier=Earlier(known, memory.drawn), common=common)
+    rows = [example_of(row, part, settings, family=done.family[row.id], unit=done.unit[row.id]) for part in PARTS
+            for row in done.parts[part]]
+    _record(making, rows, done)
+    making.counts["boilerplate_runs"] = write_common(making.folder, rows, common)
+    check_leaks(rows, common)
+    making.permissions = tuple(sorted({row.permission for row in rows}))
+    write_rows(making.folder / "examples.jsonl", rows)
+    write_rows(making.folder / EDITS, edits_of(rows, {document.id: document for document in documents}))
+    write_rows(making.folder / ASSIGNED, _assignments(documents, done))
+    write_rows(making.folder / UNLABELLED, found.unlabelled)
+    write_rows(making.folder / ISSUES, issues)
+    report = report_of(Gathered(rows, done, issues, making.ledger, settings.seed, count_tokens, context_length))
+    write_whole(making.folder / "report.json", report.model_dump_json(indent=1) + "\n")
+    _tell(making, documents, rows, done, settings)
+
+
+def _record(making: Making, rows: Sequence[Example], done: Split) -> None:
     for fate in done.dropped:
         making.ledger.record(fate)
     for row in rows:
-        making.ledger.record(Fate(row=row.id, what="kept", reason=row.part))
-    check_leaks(rows, settings.near_duplicate)
-    write_rows(making.folder / "examples.jsonl", rows)
-    write_whole(making.folder / "report.json", json.dumps(report_of(rows, making.ledger), ensure_ascii=False, indent=1) + "\n")
-    _tell(making, documents, rows)
+        making.ledger.record(Fate(row=row.id, what="kept", reason=row.part, detail=done.why[row.id]))
 
 
-def _cut(making: Making, documents: Sequence[Document], settings: DatasetSettings) -> list[Candidate]:
-    """Clauses of all documents that may become rows; the others get their fate."""
-    candidates: list[Candidate] = []
-    for number, document in enumerate(documents):
-        if number % 50 == 0:
-            making.events.step(STAGE, done=number, total=len(documents))
-        clauses = clauses_of(document, settings)
-        if not clauses:
-            making.ledger.record(Fate(row=document.id, name=document.name, what="dropped", reason="no clause found"))
-            continue
-        ids = [clause.id if isinstance(clause, Candidate) else clause[0] for clause in clauses]
-        making.ledger.record(Fate(row=document.id, name=document.name, what="split", reason="clauses", became=tuple(ids)))
-        making.ledger.rows_in(ids)
-        for clause in clauses:
-            if isinstance(clause, Candidate):
-                candidates.append(clause)
-            else:
-                making.ledger.record(Fate(row=clause[0], what="dropped", reason=clause[1]))
-    making.events.step(STAGE, done=len(documents), total=len(documents))
-    return candidates
+def _assignments(documents: Sequence[Document], done: Split) -> list[Assigned]:
+    drawn: dict[str, list[str]] = defaultdict(list)
+    measured: tuple[Part, ...] = ("held_out", "validation")
+    for part in measured:
+        for row in done.parts[part]:
+            drawn[row.document_id].append(row.text)
+    return assignments(documents, done.part_of, drawn)
 
 
-def _reviewed(making: Making, approved: Sequence[ApprovedRow], settings: DatasetSettings) -> list[Candidate]:
-    making.ledger.rows_in(row.id for row in approved)
-    candidates = []
-    for row in approved:
-        if not row.text.strip() or characters(row.text) > settings.maximum_characters:
-            making.ledger.record(Fate(row=row.id, what="dropped", reason="too long" if row.text.strip() else "empty"))
-        else:
-            candidates.append(candidate_of(row))
-    return candidates
-
-
-def _tell(making: Making, documents: Sequence[Document], rows: Sequence[Example]) -> None:
+def _tell(making: Making, documents: Sequence[Document], rows: Sequence[Example], done: Split, settings: DatasetSettings) -> None:
     counts = Counter(row.part for row in rows)
     reviews = sum(row.origin == "review" for row in rows)
-    cut = sum(len(fate.became) for fate in making.ledger.fates if fate.what == "split")
-    making.counts.update({part: counts[part] for part in PARTS}, documents=len(documents), clauses=cut, reviews=reviews,
-                         types=len({row.clause_type for row in rows}))
-    making.events.note(STAGE, "dataset.summary", documents=len(documents), clauses=cut, rows=len(rows), train=counts["train"],
+    clauses = sum(row.origin != "review" for row in done.ordered)
+    making.counts.update({part: counts[part] for part in PARTS}, documents=len(documents), clauses=clauses, reviews=reviews,
+                         types=len({row.clause_type for row in rows if row.clause_type}),
+                         leaks=making.ledger.reasons("dropped").get("leak", 0))
+    making.events.note(STAGE, "dataset.summary", documents=len(documents), clauses=clauses, rows=len(rows), train=counts["train"],
                        validation=counts["validation"], held_out=counts["held_out"], types=making.counts["types"], reviews=reviews)
+    if counts["held_out"] < settings.held_out or counts["validation"] < settings.validation:
+        making.events.warning(STAGE, "dataset.small", held_out=counts["held_out"], asked_held_out=settings.held_out,
+                              validation=counts["validation"], asked_validation=settings.validation)
     trained = Counter(row.clause_type for row in rows if row.part == "train")
-    few = sorted(key for key in {row.clause_type for row in rows} if trained[key] < FEW)
+    few = sorted(key for key in {row.clause_type for row in rows if row.clause_type} if trained[key] < FEW)
     if few:
         making.events.warning(STAGE, "dataset.few_rows", types=", ".join(few), count=len(few), limit=FEW)

@@ -1,51 +1,144 @@
-"""What the dataset holds, in numbers: report.json."""
+"""What the dataset holds, in numbers: report.json, and what the page shows."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from itertools import combinations
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 from tutelage.core.history import Ledger
-from tutelage.core.records import Example, Part
-from tutelage.dataset.examples import characters
-from tutelage.text.similarity import Shingles, resembling, shingles
+from tutelage.core.records import Example, Part, Record
+from tutelage.dataset.examples import Candidate, characters
+from tutelage.dataset.labels import LabelIssue
+from tutelage.dataset.split import Split
+from tutelage.dataset.twins import Twins
+from tutelage.dataset.units import FAMILY_SIMILARITY, sizes_of
+from tutelage.text.similarity import families
 
 PARTS: tuple[Part, ...] = ("train", "validation", "held_out")
 BIN = 100  # characters
-# Resemblance below this is that of any two clauses of one type, and is told as such.
-LOWEST = 0.1
 EXAMPLES = 12
+CountTokens = Callable[[Sequence[str]], list[int]]
 
 
-def report_of(rows: Sequence[Example], ledger: Ledger) -> dict[str, object]:
-    """Counts by type and part, languages, reasons, keywords of some rows, greatest J between parts, lengths."""
-    return {
-        "rows": {part: sum(row.part == part for row in rows) for part in PARTS},
-        "types": {key: {part: sum(row.clause_type == key and row.part == part for row in rows) for part in PARTS}
-                  for key in sorted({row.clause_type for row in rows})},
-        "languages": dict(Counter(row.language for row in rows)),
-        "origins": dict(Counter(row.origin for row in rows)),
-        "documents": {part: len({row.document_id for row in rows if row.part == part and row.document_id}) for part in PARTS},
-        "dropped": ledger.reasons("dropped"),
-        "keywords": [{"row": row.id, "type": row.clause_type, "keywords": list(row.keywords)}
-                     for row in rows[:: max(1, len(rows) // EXAMPLES)]],
-        "greatest_similarity": greatest_similarity(rows),
-        "lengths_in_characters": {part: lengths(rows, part) for part in PARTS},
-    }
+class LeakRow(Record):
+    """One way to split these rows: how many held-out rows it gives, and the share of them with a twin in training."""
+
+    split: str
+    held_out: int
+    at_80: float
+    at_50: float
+
+
+class Report(Record):
+    """report.json. `tokens` are the lengths of all rows in the order of examples.jsonl, empty where no model was there to count."""
+
+    rows: dict[str, int]
+    asked: dict[str, int]
+    tasks: dict[str, int]
+    types: dict[str, dict[str, int]]
+    languages: dict[str, int]
+    origins: dict[str, int]
+    documents: dict[str, int]
+    dropped: dict[str, int]
+    keywords: tuple[dict[str, object], ...]
+    leak_table: tuple[LeakRow, ...]
+    families: dict[str, int]
+    units: dict[str, int]
+    label_issues: dict[str, int]
+    permissions: dict[str, int]
+    lengths_in_characters: dict[str, dict[str, int]]
+    tokens: tuple[int, ...]
+    context_length: int | None
+    augmented: dict[str, object]
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """All that the report is made from. `augmented` is the report of the augmentation, empty for none."""
+
+    rows: Sequence[Example]
+    done: Split
+    issues: Sequence[LabelIssue]
+    ledger: Ledger
+    seed: int
+    count_tokens: CountTokens | None = None
+    context_length: int | None = None
+    augmented: dict[str, object] = field(default_factory=dict)
+
+
+def report_of(made: Gathered) -> Report:
+    """Counts of rows by all that a person may ask, the leak table, and lengths."""
+    rows = made.rows
+    texts = ["\n".join(message.content for message in row.messages) for row in rows]
+    return Report(
+        rows={part: sum(row.part == part for row in rows) for part in PARTS},
+        asked=dict(made.done.asked),
+        tasks=_counted(row.task for row in rows),
+        types={key: {part: sum(row.clause_type == key and row.part == part for row in rows) for part in PARTS}
+               for key in sorted({row.clause_type for row in rows if row.clause_type})},
+        languages=_counted(row.language for row in rows),
+        origins=_counted(row.origin for row in rows),
+        documents={part: len({row.document_id for row in rows if row.part == part and row.document_id}) for part in PARTS},
+        dropped=made.ledger.reasons("dropped"),
+        keywords=tuple({"row": row.id, "type": row.clause_type, "keywords": list(row.keywords)}
+                       for row in rows[:: max(1, len(rows) // EXAMPLES)] if row.keywords),
+        leak_table=leak_table(made),
+        families=_family_sizes(made),
+        units={str(size): count for size, count in sizes_of(made.done.unit, made.done.ordered).items()},
+        label_issues=_counted(issue.why for issue in made.issues),
+        permissions=_counted(row.permission for row in rows),
+        lengths_in_characters={part: lengths(rows, part) for part in PARTS},
+        tokens=tuple(made.count_tokens(texts)) if made.count_tokens else (),
+        context_length=made.context_length, augmented=made.augmented)
 
 
 def lengths(rows: Sequence[Example], part: Part) -> dict[str, int]:
-    """Rows of a part by length, in bins of 100 characters, named by their lower end."""
+    """Rows of a part by the length of what is learned, in bins of 100 characters, named by their lower end."""
     counts = Counter(characters(row.text) // BIN * BIN for row in rows if row.part == part)
     return {str(low): counts[low] for low in sorted(counts)}
 
 
-def greatest_similarity(rows: Sequence[Example]) -> dict[str, float | str]:
-    """The greatest J between rows of two parts, for each pair of parts."""
-    sets: dict[Part, list[Shingles]] = {part: [shingles(row.text, row.language) for row in rows if row.part == part] for part in PARTS}
-    table: dict[str, float | str] = {}
-    for left, right in combinations(PARTS, 2):
-        found = [pair.similarity for pair in resembling(sets[left], sets[right], LOWEST)]
-        table[f"{left} - {right}"] = round(max(found), 4) if found else f"below {LOWEST}"
-    return table
+def leak_table(made: Gathered) -> tuple[LeakRow, ...]:
+    """The share of held-out rows with a twin in training, had these rows been split at random, or by document; and as they were.
+
+    Equal texts of one document count once.
+    """
+    twins, chance = made.done.twins, random.Random(made.seed)
+    distinct = list({(row.stays_with, twins.number(row)): row for row in made.done.ordered if row.origin == "document"}.values())
+    wanted = len(made.done.parts["held_out"])
+    chance.shuffle(distinct)
+    groups: dict[str, list[Candidate]] = defaultdict(list)
+    for row in distinct:
+        groups[row.stays_with].append(row)
+    by_document: list[Candidate] = []
+    for group in sorted(groups, key=lambda name: chance.random()):
+        if len(by_document) >= wanted:
+            break
+        by_document += groups[group]
+    aside = {row.id for row in by_document}
+    rest = [row for row in distinct if row.id not in aside]
+    return (_leak_row("random", distinct[:wanted], distinct[wanted:], twins), _leak_row("document", by_document, rest, twins),
+            _leak_row("ours", made.done.parts["held_out"], made.done.parts["train"], twins))
+
+
+def _leak_row(name: str, held_out: Sequence[Candidate], train: Sequence[Candidate], twins: Twins) -> LeakRow:
+    trained = {twins.number(row) for row in train}
+    greatest = [twins.greatest(twins.number(row), trained) for row in held_out]
+    return LeakRow(split=name, held_out=len(held_out), at_80=_share(greatest, 0.8), at_50=_share(greatest, 0.5))
+
+
+def _share(values: Sequence[float], least: float) -> float:
+    return round(sum(value >= least for value in values) / max(1, len(values)), 4)
+
+
+def _family_sizes(made: Gathered) -> dict[str, int]:
+    """How many near-duplicate families (J >= 0.8, copies included) there are of each size, before any row was dropped."""
+    pairs = [pair for pair in made.done.twins.row_pairs(made.done.ordered) if pair.similarity >= FAMILY_SIMILARITY]
+    sizes = Counter(Counter(families(len(made.done.ordered), pairs)).values())
+    return {str(size): sizes[size] for size in sorted(sizes)}
+
+
+def _counted(values: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(values).most_common())

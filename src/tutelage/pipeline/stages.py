@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tutelage.core.chat import ChatFormat
-from tutelage.core.store import Making
+from tutelage.core.store import Making, content_id
 from tutelage.engine.bases import Base, find_base
 from tutelage.pipeline.recipe import Loaded, Recipe
 
@@ -83,14 +83,17 @@ def make_dataset(making: Making, site: Site) -> None:
     """Cut clauses, write examples, split them without leaks."""
     from tutelage.dataset.make import make
 
-    make(making)
+    make(making, assigned=dataset_inputs(site).get("assigned", ""))
 
 
 def dataset_inputs(site: Site) -> dict[str, str]:
-    """Hashes of the approved rows."""
+    """Hashes of what people approved and named, and the dataset whose split is continued."""
     from tutelage.dataset.make import fingerprint
 
-    return fingerprint(site.recipe.dataset, site.work)
+    documents, dataset = STAGES[:2]
+    documents_id = content_id(documents.name, version=documents.version, settings=site.recipe.documents, parents={},
+                              inputs=documents.inputs(site))
+    return fingerprint(site.recipe.dataset, site.work, recipe=site.recipe.name, documents=documents_id, version=dataset.version)
 
 
 def make_training(making: Making, site: Site) -> None:
@@ -141,7 +144,7 @@ def no_inputs(site: Site) -> dict[str, str]:
 
 STAGES: tuple[Stage, ...] = (
     Stage("documents", 2, (), make_documents, documents_inputs, lambda site: 10),
-    Stage("dataset", 2, ("documents",), make_dataset, dataset_inputs, lambda site: 30),
+    Stage("dataset", 3, ("documents",), make_dataset, dataset_inputs, lambda site: 30),
     Stage("training", 1, ("dataset",), make_training, base_inputs, lambda site: 400),
     Stage("model", 1, ("dataset", "training"), make_model, base_inputs, lambda site: 70),
     Stage("scores", 2, ("dataset", "training", "model"), make_scores, base_inputs, lambda site: 300),
