@@ -8,6 +8,10 @@ from augment_rows import NOTICE, PAYMENT, PAYMENT_ZH, REWORDED_ZH, TRANSFER, TRA
 from tutelage.core.records import Language
 from tutelage.dataset.augment.accept import HeldOut, why_refused
 
+GRANT = "Corvell grants Ardent a right to use the Programs of Corvell in the offices of Ardent, without charge to Ardent."
+TERM = "This Agreement stays in force until the end of 2031, and the Parties then review the conditions of it together in good faith."
+LIST_ZH = "本合同一般包括下列内容：标的物的名称、数量和质量，价款的支付，保密义务、违约责任和争议解决的办法。"
+
 
 def reason(parent: str, candidate: str, language: Language = "en") -> tuple[str, str]:
     refusal = why_refused(parent, candidate, language)
@@ -21,8 +25,8 @@ def test_the_translation_that_lost_thirty_days_is_refused_and_the_days_are_named
 
 
 def test_a_true_rewording_is_accepted() -> None:
-    assert reason(NOTICE, "This Agreement may be terminated by either party if it gives the other party thirty (30) days' prior "
-                          "notice in writing.") == ("", "")
+    assert reason(NOTICE, "Upon thirty (30) days' prior notice in writing, this Agreement may be terminated by either party against the "
+                          "other party.") == ("", "")
     assert reason(TRANSFER_ZH, REWORDED_ZH, "zh") == ("", "")
 
 
@@ -40,6 +44,16 @@ def test_a_true_rewording_is_accepted() -> None:
     (NOTICE, NOTICE.replace("days' prior", "days' later"), "en", "bound"),
     (PAYMENT_ZH, PAYMENT_ZH.replace("三十日内", "三十日前"), "zh", "bound"),
     (TRANSFER, TRANSFER.replace("the Software", "the program"), "en", "name"),
+    (PAYMENT, PAYMENT.replace("In the event that an amount is not paid", "An amount is not paid"), "en", "condition"),
+    (GRANT, GRANT.replace("Corvell grants Ardent", "Ardent grants Corvell"), "en", "order"),
+    (GRANT, GRANT.replace("Corvell", "Corvel"), "en", "name"),
+    (TERM, TERM.replace("until the end of 2031", "and ends in 2031"), "en", "bound"),
+    (PAYMENT, PAYMENT.replace("within forty-five (45) days after receipt of it", "(45 days; within, after receipt of it)")
+     .replace("shall pay", "should pay"), "en", "polarity"),
+    (PAYMENT, PAYMENT.replace("each invoice", "each invoice of 7 lines"), "en", "number"),
+    (PAYMENT_ZH, PAYMENT_ZH.replace("甲方应当", "乙方应当").replace("向乙方", "向甲方"), "zh", "order"),
+    (TRANSFER_ZH, TRANSFER_ZH.replace("乙方擅自转让的，", "乙方擅自转让，"), "zh", "condition"),
+    (LIST_ZH, LIST_ZH.replace("保密义务、违约责任和争议解决", "若干事项"), "zh", "legal term"),
 ])
 def test_a_change_of_meaning_is_refused_by_its_kind(parent: str, candidate: str, language: Language, expected: str) -> None:
     candidate = candidate.replace("in whole or in part", "wholly or partly").replace("written notice", "notice in writing")

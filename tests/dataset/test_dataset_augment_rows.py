@@ -114,7 +114,7 @@ def test_a_chinese_clause_goes_through_english_and_back() -> None:
 
 
 def test_a_paraphrase_is_judged_like_every_other_candidate() -> None:
-    good = "This Agreement may be terminated by either party if it gives the other party thirty (30) days' prior notice in writing."
+    good = "Upon thirty (30) days' prior notice in writing, this Agreement may be terminated by either party against the other party."
     settings = AugmentSettings(methods=("paraphrase",), engine="some model", maximum_share=0.5)
     done = run([row(NOTICE, "termination", "en"), row(TRANSFER, "assignment", "en")], settings,
                open_engine=speaking({"thirty": good, "sublicense": "", "Licensee": TRANSFER.replace("shall not", "may")}))

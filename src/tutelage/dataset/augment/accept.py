@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from decimal import Decimal
 from itertools import pairwise
 
 from tutelage.core.records import Example, Language
+from tutelage.dataset.augment.manner import Asked, Refusal, says_otherwise
 from tutelage.text.language import language_of
-from tutelage.text.numerals import numbers, read_number
+from tutelage.text.numerals import numbers
 from tutelage.text.similarity import jaccard, shingles
 from tutelage.text.slots import KINDS, Kind, Slot, same_slots, slots
 
@@ -19,44 +19,23 @@ SHORTEST, LONGEST = 0.5, 2.0  # length to the parent's
 UNCHANGED = 0.95  # J to the parent from which on nothing new is learned
 HELD_OUT = 0.5  # J to a held-out row from which on it is that row
 HAN, LATIN, WORD = re.compile(r"[\u3400-\u9fff]"), re.compile(r"[A-Za-z]{2,}"), re.compile(r"[^\W_]+")
-SHOUTED = re.compile(r"\b[A-Z]{2,}\b")
 JOINING = ("and", "or")  # void and void
-CAPITALISED = re.compile(r"[A-Z][A-Za-z]+")
-CAPITAL = re.compile(rf"(?<=[a-z,;)] ){CAPITALISED.pattern}")  # within a sentence
-# On which side of a period or an amount one stands: before 30 days is not within 30 days.
-BOUNDS: dict[Language, dict[str, re.Pattern[str]]] = {
-    "en": {"before": re.compile(r"\b(prior|before|previous|advance|preceding|earlier)\b", re.IGNORECASE),
-           "within": re.compile(r"\bwithin\b|\b(no|not) later than\b", re.IGNORECASE),
-           "after": re.compile(r"\b(after|following|subsequent)\b", re.IGNORECASE),
-           "at least": re.compile(r"\b(at least|(not?|never) (less|fewer) than|minimum|or more)\b", re.IGNORECASE),
-           "at most": re.compile(r"\b(at most|(not?|never) (more|greater) than|up to|maximum|(not|never) exceed|or less)\b",
-                              re.IGNORECASE)},
-    "zh": {"before": re.compile("前(?![款述项条提期往])|事先"), "within": re.compile("[日天周月年时]之?以?内"),
-           "after": re.compile("后(?![果续勤期])"), "at least": re.compile("以上|至少|不得?少于|不得?低于"),
-           "at most": re.compile("以下|至多|最多|不得?超过|不得?超出|不得?高于|不得?多于")},
-}
 ADVICE: dict[Language, re.Pattern[str]] = {"en": re.compile(r"\bshould\b", re.IGNORECASE), "zh": re.compile("最好|建议|尽量")}
-WINDOW: dict[Language, int] = {"en": 30, "zh": 6}
-MEASURED: tuple[Kind, ...] = ("amount", "percentage", "date", "period")
-Asked = Mapping[tuple[Kind, str], str]
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why a candidate is not kept: a reason that is counted, and what exactly."""
-
-    reason: str
-    detail: str = ""
 
 
 def why_refused(parent: str, candidate: str, language: Language, *, asked: Asked | None = None) -> Refusal | None:
     """What the candidate says otherwise than its parent; None if it may be kept.
 
     `asked` maps kind and value of the slots that were to be replaced to their new value: then the candidate must say exactly
-    that. Of several differences the first is told: form, then numbers and names, then polarity.
+    that. Of several differences the first is told: form, slots and polarity, numbers, then how it is said.
     """
-    return (_form(parent, candidate, language) or _slots(parent, candidate, language, asked or {})
-            or _written(parent, candidate, language, asked or {}) or _manner(parent, candidate, language, asked or {}))
+    asked = asked or {}
+    refusal = _form(parent, candidate, language)
+    if refusal:
+        return refusal
+    found = (slots(parent, language), slots(candidate, language))
+    return (_slots(parent, candidate, language, found, asked) or _written(parent, candidate, language, asked)
+            or says_otherwise(parent, candidate, language, found, asked))
 
 
 class HeldOut:
@@ -99,18 +78,19 @@ def _form(parent: str, candidate: str, language: Language) -> Refusal | None:
 def _repeats(text: str, language: Language) -> Counter[str]:
     """Words that stand twice in a row."""
     if language == "zh":
-        return Counter(match[1] for match in re.finditer(r"([\u3400-\u9fff]{2,6}?)\1", text))
+        return Counter(match[1] for match in re.finditer(r"([\u3400-\u9fff]{2,6}?)[和或与及、]?\1", text))
     words = [match[0].lower() for match in WORD.finditer(text)]
     return Counter(one for one, other in pairwise(word for word in words if word not in JOINING) if one == other)
 
 
-def _slots(parent: str, candidate: str, language: Language, asked: Asked) -> Refusal | None:
+def _slots(parent: str, candidate: str, language: Language, found: tuple[Sequence[Slot], Sequence[Slot]],
+           asked: Asked) -> Refusal | None:
     """Amounts, periods, dates, percentages, parties, terms and references; then negation and modal verbs."""
     for kind in KINDS:
         if kind == "polarity" or not any(replaced == kind for replaced, _ in asked):
             differences = same_slots(parent, candidate, language, (kind,))
         else:
-            differences = _not_as_asked(kind, slots(parent, language), slots(candidate, language), asked)
+            differences = _not_as_asked(kind, *found, asked)
         if differences:
             return Refusal(kind, "; ".join(differences[:3]))
     return None
@@ -136,23 +116,3 @@ def _not_as_asked(kind: Kind, before: Sequence[Slot], after: Sequence[Slot], ask
     wanted = Counter(asked.get((kind, slot.value), slot.value) for slot in before if slot.kind == kind)
     found = Counter(slot.value for slot in after if slot.kind == kind)
     return [f"{kind}: {value} is missing" for value in wanted - found] + [f"{kind}: {value} is new" for value in found - wanted]
-
-
-def _manner(parent: str, candidate: str, language: Language, asked: Asked) -> Refusal | None:
-    """Names in capitals that were not to be replaced, and the side of a measure on which one stands."""
-    if language == "en":
-        renamed = {word for (_, old), new in asked.items() for word in CAPITALISED.findall(f"{old} {new}")}
-        changed = (set(CAPITAL.findall(parent)) ^ set(CAPITAL.findall(candidate))) - renamed
-        if not parent.isupper():
-            changed |= set(SHOUTED.findall(parent)) ^ set(SHOUTED.findall(candidate))
-        lost = sorted(name for name in changed if (name in parent) != (name in candidate) and read_number(name.lower(), "en") is None)
-        if lost:
-            return Refusal("name", ", ".join(lost[:5]))
-    mine, theirs = _bounds(parent, language), _bounds(candidate, language)
-    return Refusal("bound", ", ".join(sorted(mine ^ theirs))) if mine != theirs else None
-
-
-def _bounds(text: str, language: Language) -> set[str]:
-    width = WINDOW[language]
-    around = [text[max(0, slot.start - width):slot.end + width] for slot in slots(text, language) if slot.kind in MEASURED]
-    return {name for name, pattern in BOUNDS[language].items() for window in around if pattern.search(window)}

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from tutelage.core.files import short_hash
 from tutelage.core.records import Example, Language
-from tutelage.dataset.augment.accept import Asked
 from tutelage.dataset.augment.asking import OpenEngine, Reply, Speaker, ask_all
 from tutelage.dataset.augment.back_translation import by_engine, by_package
+from tutelage.dataset.augment.manner import Asked
 from tutelage.dataset.augment.settings import AugmentSettings, Method
 from tutelage.dataset.augment.swap import swapped
 from tutelage.dataset.augment.synonyms import replaced, words_of

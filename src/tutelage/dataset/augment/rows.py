@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from tutelage.core.files import short_hash
 from tutelage.core.records import Example, Message, Record
-from tutelage.dataset.augment.accept import HeldOut, Refusal, why_refused
+from tutelage.dataset.augment.accept import HeldOut, why_refused
 from tutelage.dataset.augment.asking import OpenEngine
+from tutelage.dataset.augment.manner import Refusal
 from tutelage.dataset.augment.methods import METHODS, Job, Proposal, Workshop
 from tutelage.dataset.augment.settings import AugmentSettings, Method
 from tutelage.prompts.clause import clause_messages

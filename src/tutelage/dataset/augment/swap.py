@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from tutelage.core.records import Language
-from tutelage.dataset.augment.accept import Asked
+from tutelage.dataset.augment.manner import Asked
 from tutelage.text.numerals import in_chinese, in_words, numbers
 from tutelage.text.slots import Kind, Slot, slots
 
