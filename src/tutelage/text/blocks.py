@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from tutelage.core.records import Language
 from tutelage.text.clause_types import heading_types
+from tutelage.text.pages import is_page_line, shown
 
 ITEM = 9  # the level of an enumeration inside a clause: (a), (i), a bullet
 PLAIN = 0  # a paragraph without a number
@@ -40,7 +41,13 @@ CLOSED = re.compile(r"[.;:,!?)\"”]\s*$|\b(and|or)\s*$|[。；：！？”]\s*$
 NOT_IN_HEADING = re.compile(
     r"\b(is|are|was|shall|will|may|must|has|have|does|hereby|provided|permitted|includes|contains|applies|means|refers|agrees?"
     r"|Inc|Ltd|Corp|Co|LLC|http\S*|www\S*|e\.g|i\.e|vs?)\b\.?|[@{}<>|]", re.IGNORECASE)
-EMPHASIS = re.compile(r"\*\*|(?<!_)__(?!_)")  # a longer run of underscores is a blank to fill in
+INLINE = re.compile(  # a numbered heading, or a number of several levels, in the middle of a paragraph
+    r"(?:(?P<ended>(?<=[.;:!?)\]”\"’'])\s+|(?<=[A-Z]{2})\s+|\s{2,})|\s)(?P<number>\d{1,2}(?:\.\d{1,2}){0,3})(?P<dot>\.?)(?P<gap>\s+)"
+    r"(?=[A-Z“\"])(?=(?P<line>[^\n]{1,100}))")
+INLINE_HEAD = re.compile(r"(?P<capitals>[A-Z][A-Z ,/&'’-]{3,70}[A-Z])\s+(?=[A-Z][a-z])"
+                         r"|(?P<heading>[A-Z][^.:;]{1,80}?)(?:[.:](?=\s|$)|\s{2,}(?=\S)|\s*$)")
+SPACED = re.compile(r"(?P<heading>[A-Z][^.:;\n]{2,80}?)(?:[ \t]{2,}|\t)(?=[A-Z\"“(])")
+BOLD = re.compile(r"\s*\*\*(?P<heading>[A-Z][^*\n]{2,80}?)[.:?]?\*\*[.:]?[ \t]+(?=\S)")
 LEADS_ON_ZH = re.compile(r"如下|下列|以下|应当|不得|可以|包括|主要有|有权")
 SMALL_WORDS = frozenset(["a", "an", "and", "as", "at", "by", "for", "from", "in", "into", "no", "nor", "not", "of", "on", "or", "per",
                          "the", "to", "under", "with"])
@@ -63,10 +70,11 @@ class Block:
 
 def blocks(text: str, language: Language) -> list[Block]:
     """The text's paragraphs in order; rules and page marks are left out."""
-    found: list[Block] = []
-    for start, end in _spans(text, language):
-        found.append(_block(text, start, end, language))
-    return [block for block in found if block.heading or block.body]
+    spans = _joined_over_pages(text, list(_spans(text, language)), language)
+    if language == "en":
+        spans = list(_cut_inline(text, spans))
+    found = [_block(text, start, end, language) for start, end in spans]
+    return _nested(text, [block for block in found if re.search(r"\w", block.heading + block.body)])
 
 
 def joined(lines: str, language: Language) -> str:
@@ -93,11 +101,11 @@ def _spans(text: str, language: Language) -> Iterator[tuple[int, int]]:
         is_apart = end < 0 or "\n" in text[end:line.start()].replace("\n", "", 1) or bool(RULE.match(content))
         if not is_apart:
             before = text[max(start, text.rfind("\n", 0, end) + 1):end]
-            is_apart = _starts_anew(before, content, width=width, language=language)
+            is_apart = is_page_line(content) or _starts_anew(before, content, width=width, language=language)
         if is_apart and start >= 0:
             yield start, end
             start = -1
-        if RULE.match(content) or not content.strip():
+        if RULE.match(content) or not content.strip() or is_page_line(content):
             end = line.end() if start >= 0 else -1
             continue
         if start < 0:
@@ -105,6 +113,70 @@ def _spans(text: str, language: Language) -> Iterator[tuple[int, int]]:
         end = line.start() + len(content.rstrip())
     if start >= 0:
         yield start, end
+
+
+def _joined_over_pages(text: str, spans: Sequence[tuple[int, int]], language: Language) -> list[tuple[int, int]]:
+    """Paragraphs that only the end of a page cut in two are one."""
+    whole: list[tuple[int, int]] = []
+    for start, end in spans:
+        between = text[whole[-1][1]:start].strip() if whole else ""
+        is_cut = between and all(is_page_line(line) for line in between.split("\n") if line.strip())
+        goes_on = is_cut and (language == "zh" or text[start].islower()) and marker(text[start:end], language) is None
+        if goes_on and not CLOSED.search(text[whole[-1][0]:whole[-1][1]]):
+            whole[-1] = (whole[-1][0], end)
+        else:
+            whole.append((start, end))
+    return whole
+
+
+def _cut_inline(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """English paragraphs cut before numbered headings that stand in their midst; a number counts only if it is the next one."""
+    last: tuple[int, ...] = ()
+    for start, end in spans:
+        if numbered := re.compile(r"\s*(?:\*\*|§)?\s*(\d{1,2}(?:\.\d{1,2}){0,3})[.)]?\s").match(text, start, end):
+            last = tuple(int(part) for part in numbered[1].split("."))
+        for match in INLINE.finditer(text, start, end):
+            number = tuple(int(part) for part in match["number"].split("."))
+            if not _follows(last, number) or not (match["dot"] or len(number) > 1 or len(match["gap"]) > 1):
+                continue
+            head = INLINE_HEAD.match(match["line"])
+            heading = (head["capitals"] or head["heading"]).strip() if head else ""
+            is_head = is_heading(heading, numbered=True)
+            if (is_head and heading.isupper()) or (match["ended"] and (is_head or (len(number) > 1 and last))):
+                last = number
+                yield start, start + len(text[start:match.start()].rstrip())
+                start = match.start("number")
+        yield start, end
+
+
+def _follows(last: tuple[int, ...], number: tuple[int, ...]) -> bool:
+    """Whether a section's number may come after another: 3.2 after 3.1, 3.1 after 3, 4 or 4.1 after 3.2."""
+    if not last:
+        return number in ((1,), (1, 1))
+    nexts = {(*last[:depth], last[depth] + 1) for depth in range(len(last))} | {(*last, 1), (last[0] + 1, 1)}
+    return number in nexts
+
+
+def _nested(text: str, found: Sequence[Block]) -> list[Block]:
+    """Indented lists of Markdown: the 2 under the 3 is 3.2, one level down."""
+    made: list[Block] = []
+    open_lists: list[tuple[int, str]] = []
+    for block in found:
+        if block.level == 1 and block.number.isdigit():
+            line = text[text.rfind("\n", 0, block.start) + 1:block.start]
+            indent, own = len(line.expandtabs(4)), block.number
+            is_known = any(known == indent for known, _ in open_lists[1:])
+            while open_lists and open_lists[-1][0] >= indent:
+                open_lists.pop()
+            is_enumeration = bool(made) and made[-1].body.endswith((":", "："))
+            if line.strip() or is_enumeration or (open_lists and own != "1" and not is_known):
+                open_lists = []
+            elif open_lists:
+                own = f"{open_lists[-1][1]}.{own}"
+                block = replace(block, number=own, level=2)
+            open_lists.append((indent, own))
+        made.append(block)
+    return made
 
 
 def _starts_anew(before: str, line: str, *, width: int, language: Language) -> bool:
@@ -134,8 +206,15 @@ def _block(text: str, start: int, end: int, language: Language) -> Block:
         forced = raw.lstrip().startswith("#")
         if number in {"-", "*", "•", "·", "+", "o", "–"}:
             number = "-"
-    one = joined(EMPHASIS.sub("", rest), language)
+    visible = shown(rest)
+    one = joined(visible, language)
     heading, body = _headed(one, forced=forced, level=level, number=number, language=language)
+    if language == "en" and not heading and level != ITEM:
+        spaced = SPACED.match(visible) if level != PLAIN else None
+        if bold := BOLD.match(rest):
+            heading, body = joined(bold["heading"], language), joined(shown(rest[bold.end():]), language)
+        elif spaced and is_heading(spaced["heading"].strip(), numbered=True):
+            heading, body = joined(spaced["heading"], language), joined(visible[spaced.end():], language)
     return Block(number=number, level=level, heading=heading, body=body, start=start, end=end)
 
 
@@ -155,7 +234,8 @@ def _headed(one: str, *, forced: bool, level: int, number: str, language: Langua
     capitals = re.match(r"(?P<heading>[A-Z][A-Z\d ,/&'’()-]{4,70}[A-Z)])\.? +(?=[A-Z\"“][a-z\"“]|[A-Z] [a-z])", one)
     if capitals and level != ITEM and is_heading(capitals["heading"], numbered=numbered):
         return capitals["heading"], one[capitals.end():]
-    run_in = re.match(r"[\"“']?(?P<heading>[A-Z][^.:\n]{1,90}?)[\"”']?(?:[.:](?:\s*[-–—])?|\s[-–—]{1,2})\s+(?=[A-Z\"“(\[0-9a-z])", one)
+    run_in = re.match(r"[\"“']?(?P<heading>[A-Z][^.:\n]{1,90}?)[\"”']?"
+                      r"(?:(?:[.:](?:\s*[-–—])?|\s[-–—]{1,2})\s+(?=[A-Z\"“(\[0-9a-z])|(?<=[a-z])\.(?=[A-Z][a-z]+ ))", one)
     if run_in and (is_heading(run_in["heading"], numbered=numbered) or _names_type(run_in["heading"])):
         return run_in["heading"].strip(), one[run_in.end():]
     return "", one
@@ -167,6 +247,8 @@ def _names_type(line: str) -> bool:
 
 
 def _headed_zh(one: str, number: str) -> tuple[str, str]:
+    if number == "-":
+        return "", one
     framed = re.match(r"[【\[（(](?P<heading>[^】\])）]{2,20})[】\])）][\s:：]*", one)
     if framed and number:
         return framed["heading"], one[framed.end():]
@@ -184,7 +266,7 @@ def is_heading(line: str, *, numbered: bool) -> bool:
     words = re.findall(r"[A-Za-z][\w'’/-]*", line)
     if line.count('"') % 2 or line.count("“") != line.count("”"):
         return False
-    if not 1 <= len(words) <= 12 or NOT_IN_HEADING.search(line) or line.endswith((",", ";")):
+    if not 1 <= len(words) <= 12 or NOT_IN_HEADING.search(line.removeprefix("Permitted ")) or line.endswith((",", ";")):
         return False
     if not line[:1].isupper() and line[:1] not in "\"“":
         return False

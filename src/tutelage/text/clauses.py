@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from tutelage.core.records import Language
 from tutelage.text.blocks import ITEM, PLAIN, Block, blocks
 from tutelage.text.clause_types import DEFINING, heading_types, opening_type, told_types, type_of
+from tutelage.text.pages import RECITAL, SIGNATURE, shown_places
 
 TITLE = re.compile(r"\b(licen[sc]es?|agreement|eula|contract|terms( and conditions)?|version)\b"
                    r"|(合同|协议|协议书|法|条例|规定|办法|解释)$", re.IGNORECASE)
@@ -70,7 +71,8 @@ class _Unit:
 def cut_clauses(text: str, language: Language, *, longest: int = 1200) -> list[Clause]:
     """The clauses in order. A section of more than `longest` characters is cut at its paragraphs.
 
-    Titles, copyright lines and the headings of annexes are left out. A text without headings gives its paragraphs.
+    Titles, recitals, copyright and signature lines, page numbers and the headings of annexes are left out. A text without
+    headings gives its paragraphs.
     """
     clauses = []
     for unit in _units(blocks(text, language), language):
@@ -90,6 +92,9 @@ def _units(found: Sequence[Block], language: Language) -> Iterator[_Unit]:
             parts, above, top = [], "", ""
             continue
         if block.level == PLAIN and len(block.heading + block.body) < 300 and COPYRIGHT_LINE.match(block.heading or block.body):
+            continue
+        said = f"{block.heading}: {block.body}" if block.heading else block.body
+        if block.level == PLAIN and (RECITAL.match(said) or SIGNATURE.match(said)):
             continue
         if position < 5 and block.level == PLAIN and not block.body and TITLE.search(block.heading):
             continue
@@ -189,11 +194,7 @@ def _topics(unit: _Unit, text: str, language: Language) -> Iterator[_Unit]:
 def _offset(text: str, block: Block, position: int) -> int:
     """Where a position of the joined body lies in the text: counted in visible characters from the block's end."""
     left = len(re.sub(r"[\s*_]", "", block.body[position:]))
-    offset = block.end
-    while left:
-        offset -= 1
-        left -= not text[offset].isspace() and text[offset] not in "*_"
-    return offset
+    return block.start + shown_places(text[block.start:block.end])[-left] if left else block.end
 
 
 def _clause(unit: _Unit, language: Language) -> Clause:
@@ -202,7 +203,7 @@ def _clause(unit: _Unit, language: Language) -> Clause:
     lines = [first.body] if first.body else []
     for part in unit.parts[1:]:
         shows_number = part.level == ITEM or (part.level == 1 and not first.heading)
-        mark = f"{part.number}{gap}" if shows_number else ""
+        mark = f"{part.number}{gap if part.number != '-' else ' '}" if shows_number else ""
         lead = f"{part.heading}{stop}" if part.heading and part.body else part.heading
         lines.append(f"{mark}{lead}{part.body}")
     return Clause(number=first.number, heading=first.heading, text="\n".join(lines), start=first.start, end=unit.parts[-1].end,

@@ -55,7 +55,7 @@ SIGNS: dict[str, tuple[str, str, str]] = {
         r"|in the event of (a|any) (material )?(breach|default)|event of default",
     ),
     "confidentiality": (
-        r"confidential|non-?disclosure|\bsecrecy\b|trade secrets?|proprietary information",
+        r"confidential|non-?disclosure|\b(permitted|required|compelled) disclosures?\b|\bsecrecy\b|trade secrets?|proprietary information",
         r"confiden|disclos|secret|proprietary",
         r"\b(keep|maintain|hold|treat)\w* .{0,60}(in confidence|confidential|secret)"
         r"|(shall|will|may|must|agrees?) not (to )?disclose\b|(receiving|disclosing) party"
