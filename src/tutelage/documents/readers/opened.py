@@ -76,8 +76,12 @@ def title_of(text: str) -> str:
 
 def labels(fields: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
     """Short single values as strings; lists, blocks, very large numbers and long notes are no labels."""
-    return tuple((str(key), shown) for key, value in fields.items()
-                 if value is not None and not _is_compound(value) and len(shown := str(value)) <= METADATA_CHARACTERS)
+    found = []
+    for key, value in fields.items():
+        shown = value if isinstance(value, str) else "" if value is None or _is_compound(value) else str(value)
+        if len(shown) <= METADATA_CHARACTERS and (shown or value == ""):
+            found.append((str(key), shown))
+    return tuple(found)
 
 
 def _is_compound(value: object) -> bool:
