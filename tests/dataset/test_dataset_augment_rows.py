@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import pytest
-from augment_rows import NOTICE, PAYMENT_ZH, REWORDED_ZH, TRANSFER, TRANSFER_ZH, clause_rows, row
+from augment_rows import NOTICE, PAYMENT, PAYMENT_ZH, REWORDED_ZH, TRANSFER, TRANSFER_ZH, clause_rows, row
 from pydantic import ValidationError
 
 from tutelage.core.chat import CHATML
@@ -15,9 +15,12 @@ from tutelage.dataset.augment.asking import Speaker
 from tutelage.dataset.augment.methods import METHODS
 from tutelage.dataset.augment.rows import SUMMARY, Augmented, augment, summary_facts
 from tutelage.dataset.augment.settings import AugmentSettings
+from tutelage.dataset.settings import DatasetSettings
 from tutelage.engine.replay_engine import ReplayEngine
 from tutelage.prompts.clause import clause_messages
 from tutelage.text.keywords import keywords
+from tutelage.text.leaks import check_leaks
+from tutelage.text.similarity import shingles
 
 FREE = AugmentSettings(methods=("synonyms", "swap"), maximum_share=0.5)
 
@@ -32,7 +35,8 @@ def speaking(answers: Mapping[str, str], *, context_length: int = 2048) -> Calla
 
 def run(rows: list[Example], settings: AugmentSettings, *, held_out: tuple[Example, ...] = (), seed: int = 1,
         open_engine: Callable[[str], Speaker] = no_engine) -> Augmented:
-    return augment(rows, held_out, settings, open_engine=open_engine, keyword_limit=6, seed=seed, step=lambda done, total: None)
+    return augment(rows, held_out, settings, dataset=DatasetSettings(keywords=6, seed=seed), open_engine=open_engine,
+                   common=shingles("", "en"), step=lambda done, total: None)
 
 
 def only(done: Augmented) -> tuple[list[str], list[tuple[str, str]]]:
@@ -97,6 +101,39 @@ def test_a_candidate_that_resembles_a_held_out_row_is_refused() -> None:
     assert [one.reason for one in refused.rejected] == ["held out"]
     assert near.id in refused.rejected[0].detail
     assert done.report["parents"] == 1
+
+
+def test_a_new_row_that_shares_a_long_run_with_a_held_out_row_is_taken_back() -> None:
+    """J sees nothing: the held-out row is seven times as long. The run of 13 words stands in no other document."""
+    parent = row(PAYMENT, "fees_payment", "en")
+    new = run([parent], AugmentSettings(methods=("swap",), maximum_share=0.5)).rows[0]
+    tail = new.text.split("In the event that ")[1]
+    long = " ".join([tail, *(f"Part {number} of the Goods is kept in hall {number} of the Buyer at its risk." for number in range(40))])
+    held_out = row(long, "fees_payment", "en", part="held_out")
+    check_leaks([parent, held_out], shingles("", "en"))  # the parent alone gives nothing away
+    done = run([parent], AugmentSettings(methods=("swap",), maximum_share=0.5), held_out=(held_out,))
+    assert done.rows == []
+    assert [(one.id, one.reason) for one in done.rejected] == [(new.id, "leak")]
+    assert held_out.id in done.rejected[0].detail
+    assert done.tallies["swap", "en"].facts() == {"tries": 1, "candidates": 1, "accepted": 0, "rate": 0.0, "reasons": {"leak": 1},
+                                                  "without": {}}
+
+
+def test_a_classification_row_gets_a_new_clause_and_keeps_its_label() -> None:
+    messages = (Message(role="system", content="You name the type of a contract clause."), Message(role="user", content=NOTICE),
+                Message(role="assistant", content="Termination"))
+    parent = row(NOTICE, "termination", "en").model_copy(update={"task": "classification", "messages": messages, "label": "Termination",
+                                                                 "keywords": ()})
+    (new,) = run([parent], AugmentSettings(methods=("swap",), maximum_share=0.5)).rows
+    assert (new.messages[0], new.messages[2], new.label, new.keywords) == (messages[0], messages[2], "Termination", ())
+    assert new.messages[1].content != NOTICE
+    assert new.messages[1].content.startswith("Either party may terminate this Agreement upon ")
+
+
+def test_a_type_of_the_users_own_keeps_its_name_in_the_prompt() -> None:
+    parent = row(NOTICE, "termination", "en").model_copy(update={"clause_type": "cooling_off", "label": "Cooling off"})
+    (new,) = run([parent], AugmentSettings(methods=("swap",), maximum_share=0.5)).rows
+    assert "Type: Cooling off." in new.prompt[1].content
 
 
 def test_a_chinese_clause_goes_through_english_and_back() -> None:

