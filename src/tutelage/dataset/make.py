@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
+from tutelage.core.errors import InputError
 from tutelage.core.files import read_rows, write_rows, write_whole
 from tutelage.core.history import Fate
+from tutelage.core.language import LANGUAGES
 from tutelage.core.permission import EVERYONE
 from tutelage.core.records import Document, Example, Part
 from tutelage.core.store import Making
 from tutelage.dataset.assigned import ASSIGNED, INPUT, Assigned, assignments, base_of, remembered
+from tutelage.dataset.augment.asking import OpenEngine, Speaker
+from tutelage.dataset.augment.rows import SUMMARY, Augmented, augment, summary_facts
 from tutelage.dataset.examples import example_of
 from tutelage.dataset.gather import STAGE, checked_labels, cut, permitted, reviewed
 from tutelage.dataset.labels import ISSUES, require_cleanlab
 from tutelage.dataset.leaks import common_to_many, write_common
 from tutelage.dataset.lineage import EDITS, edits_of
+from tutelage.dataset.page import render
 from tutelage.dataset.report import PARTS, CountTokens, Gathered, report_of
 from tutelage.dataset.reviewed import approved_rows, confirmed_labels, fingerprint_of_people
 from tutelage.dataset.settings import DatasetSettings
 from tutelage.dataset.split import Earlier, Split, split
 from tutelage.dataset.tasks import groups_of
 from tutelage.text.leaks import check_leaks
+from tutelage.text.similarity import Shingles
 
 UNLABELLED = "unlabelled.jsonl"
 # A model learns little of a type with fewer rows.
@@ -31,23 +37,30 @@ FEW = 5
 
 
 def fingerprint(settings: DatasetSettings, work: Path, *, recipe: str = "", documents: str = "", version: int = 0,
-                audience: str = EVERYONE) -> dict[str, str]:
+                audience: str = EVERYONE, skills: Mapping[str, str] | None = None) -> dict[str, str]:
     """What changes the dataset without being a setting: approved rows and confirmed labels below `work` (file -> SHA-256), the
     audience unless it is everyone, and the dataset whose assignments are continued, if there is one of this `recipe`.
 
-    `documents` is the id of the documents artifact that the dataset will be made from, `version` that of the stage.
+    `documents` is the id of the documents artifact that the dataset will be made from, `version` that of the stage, `skills`
+    fingerprints of what is handed to `make` (the base model that counts tokens).
     """
-    inputs = fingerprint_of_people(work) | ({"audience": audience} if audience != EVERYONE else {})
+    inputs = fingerprint_of_people(work) | ({"audience": audience} if audience != EVERYONE else {}) | dict(skills or {})
     base = base_of(settings, work, recipe=recipe, documents=documents, version=version, inputs=inputs) if recipe else ""
     return inputs | ({INPUT: base} if base else {})
 
 
+def no_engine(name: str) -> Speaker:
+    """What is handed in where no engine can be opened."""
+    raise InputError(f"dataset.augment.engine: {name} cannot be opened here; augmentation with an engine runs from `tutelage make`.")
+
+
 def make(making: Making, *, assigned: str = "", audience: str = EVERYONE, today: date | None = None,
-         count_tokens: CountTokens | None = None, context_length: int | None = None) -> None:
+         count_tokens: CountTokens | None = None, context_length: int | None = None, open_engine: OpenEngine = no_engine) -> None:
     """Turn the documents of the parent into rows of the asked task, take in what people approved and named, split without leaks.
 
     `assigned` is the dataset whose assignments are continued ("" for none: see `fingerprint`), `audience` a permission label: who
-    the model is for. Raises InputError where no sensible split exists, LeakFound if a row gives a held-out row away.
+    the model is for, `open_engine` gives the engine that settings.augment names. Raises InputError where no sensible split exists,
+    LeakFound if a row gives a held-out row away.
     """
     settings = DatasetSettings.model_validate(making.settings)
     if settings.label_errors == "drop":
@@ -66,6 +79,8 @@ def make(making: Making, *, assigned: str = "", audience: str = EVERYONE, today:
     rows = [example_of(row, part, settings, family=done.family[row.id], unit=done.unit[row.id]) for part in PARTS
             for row in done.parts[part]]
     _record(making, rows, done)
+    augmented = _augment(making, rows, settings, open_engine, common) if settings.augment.is_on else None
+    rows += augmented.rows if augmented else []
     making.counts["boilerplate_runs"] = write_common(making.folder, rows, common)
     check_leaks(rows, common)
     making.permissions = tuple(sorted({row.permission for row in rows}))
@@ -74,8 +89,10 @@ def make(making: Making, *, assigned: str = "", audience: str = EVERYONE, today:
     write_rows(making.folder / ASSIGNED, _assignments(documents, done))
     write_rows(making.folder / UNLABELLED, found.unlabelled)
     write_rows(making.folder / ISSUES, issues)
-    report = report_of(Gathered(rows, done, issues, making.ledger, settings.seed, count_tokens, context_length))
+    report = report_of(Gathered(rows, done, issues, making.ledger, settings.seed, count_tokens, context_length, augmented))
     write_whole(making.folder / "report.json", report.model_dump_json(indent=1) + "\n")
+    for language in LANGUAGES:
+        write_whole(making.folder / f"report.{language}.html", render(report, issues, language))
     _tell(making, documents, rows, done, settings)
 
 
@@ -84,6 +101,23 @@ def _record(making: Making, rows: Sequence[Example], done: Split) -> None:
         making.ledger.record(fate)
     for row in rows:
         making.ledger.record(Fate(row=row.id, what="kept", reason=row.part, detail=done.why[row.id]))
+
+
+def _augment(making: Making, rows: Sequence[Example], settings: DatasetSettings, open_engine: OpenEngine, common: Shingles) -> Augmented:
+    """New rows from the training rows; each new one and each refused candidate gets its fate."""
+    done = augment([row for row in rows if row.part == "train"], [row for row in rows if row.part != "train"], settings.augment,
+                   dataset=settings, open_engine=open_engine, common=common,
+                   step=lambda tried, planned: making.events.step(STAGE, done=tried, total=planned))
+    making.ledger.rows_in([*(row.id for row in done.rows), *(one.id for one in done.rejected)])
+    for row in done.rows:
+        making.ledger.record(Fate(row=row.id, what="kept", reason=row.part, cause=row.parent, detail=f"unit {row.unit}: {row.method} of "
+                                                                                                    f"{row.parent}"))
+    for one in done.rejected:
+        making.ledger.record(Fate(row=one.id, what="dropped", reason=f"augment: {one.reason}", cause=one.parent,
+                                  detail=f"{one.method}: {one.detail}"))
+    making.counts["augmented"] = len(done.rows)
+    making.events.note(STAGE, SUMMARY, **summary_facts(done))
+    return done
 
 
 def _assignments(documents: Sequence[Document], done: Split) -> list[Assigned]:

@@ -12,11 +12,12 @@ from tutelage.dataset.assigned import PRECEDENCE
 from tutelage.dataset.examples import Candidate
 from tutelage.dataset.twins import Twins
 
-# Shares of the units that may be set aside.
-SHARES: dict[Part, tuple[float, ...]] = {"held_out": (1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2),
-                                        "validation": (1 / 32, 1 / 16, 1 / 8, 1 / 4, 3 / 8)}
+# Shares of the units that may be set aside: steps, so that a grown collection mostly stays on the same one.
+STEP = 1 / 32
+SHARES: dict[Part, tuple[float, ...]] = {"held_out": tuple(STEP * step for step in range(1, 17)),
+                                        "validation": tuple(STEP * step for step in range(1, 13))}
 # So many times the rows that are needed leave a choice among types; it is not worth more than these shares.
-CHOICE = 4
+CHOICE: dict[Part, int] = {"held_out": 4, "validation": 2}
 WORTH: dict[Part, float] = {"held_out": 1 / 4, "validation": 1 / 8}
 
 
@@ -78,7 +79,7 @@ def _share(part: Part, needed: int, rows: Sequence[Candidate], units: Mapping[st
             inside = settled[unit] == part if unit in settled else unit in at and at[unit] <= share
             if inside and not twins.twin(row, taken):
                 taken[twins.number(row)] = row
-        if len(taken) >= needed and (share == 0.0 or (len(taken) >= CHOICE * needed and share <= WORTH[part])):
+        if len(taken) >= needed and (share == 0.0 or (len(taken) >= CHOICE[part] * needed and share <= WORTH[part])):
             return share
         if len(taken) >= needed and enough is None:
             enough = share

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tutelage.core.history import Ledger
 from tutelage.core.records import Example, Part, Record
+from tutelage.dataset.augment.rows import Augmented
 from tutelage.dataset.examples import Candidate, characters
 from tutelage.dataset.labels import LabelIssue
 from tutelage.dataset.split import Split
@@ -31,6 +32,16 @@ class LeakRow(Record):
     at_50: float
 
 
+class Tally(Record):
+    """What the augmentation proposed by one method in one language, how much of it was kept, and why the rest was not."""
+
+    method: str
+    language: str
+    candidates: int
+    accepted: int
+    refused: dict[str, int]
+
+
 class Report(Record):
     """report.json. `tokens` are the lengths of all rows in the order of examples.jsonl, empty where no model was there to count."""
 
@@ -51,12 +62,12 @@ class Report(Record):
     lengths_in_characters: dict[str, dict[str, int]]
     tokens: tuple[int, ...]
     context_length: int | None
-    augmented: dict[str, object]
+    augmented: tuple[Tally, ...]
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """All that the report is made from. `augmented` is the report of the augmentation, empty for none."""
+    """All that the report is made from."""
 
     rows: Sequence[Example]
     done: Split
@@ -65,7 +76,7 @@ class Gathered:
     seed: int
     count_tokens: CountTokens | None = None
     context_length: int | None = None
-    augmented: dict[str, object] = field(default_factory=dict)
+    augmented: Augmented | None = None
 
 
 def report_of(made: Gathered) -> Report:
@@ -91,7 +102,7 @@ def report_of(made: Gathered) -> Report:
         permissions=_counted(row.permission for row in rows),
         lengths_in_characters={part: lengths(rows, part) for part in PARTS},
         tokens=tuple(made.count_tokens(texts)) if made.count_tokens else (),
-        context_length=made.context_length, augmented=made.augmented)
+        context_length=made.context_length, augmented=_tallies(made.augmented))
 
 
 def lengths(rows: Sequence[Example], part: Part) -> dict[str, int]:
@@ -138,6 +149,12 @@ def _family_sizes(made: Gathered) -> dict[str, int]:
     pairs = [pair for pair in made.done.twins.row_pairs(made.done.ordered) if pair.similarity >= FAMILY_SIMILARITY]
     sizes = Counter(Counter(families(len(made.done.ordered), pairs)).values())
     return {str(size): sizes[size] for size in sorted(sizes)}
+
+
+def _tallies(augmented: Augmented | None) -> tuple[Tally, ...]:
+    return tuple(Tally(method=method, language=language, candidates=tally.candidates, accepted=tally.accepted,
+                       refused=dict(tally.reasons.most_common()))
+                 for (method, language), tally in sorted(augmented.tallies.items())) if augmented else ()
 
 
 def _counted(values: Iterable[str]) -> dict[str, int]:

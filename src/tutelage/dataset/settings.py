@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from tutelage.core.settings import Settings
+from tutelage.dataset.augment.settings import AugmentSettings
 
 
 class DatasetSettings(Settings):
@@ -49,6 +50,9 @@ class DatasetSettings(Settings):
     label_errors: Literal["report", "drop", "off"] = "report"
     """Labels that the other rows speak against are listed in label_issues.jsonl, or their rows are dropped as well. Needs
     `tutelage[data]`."""
+
+    augment: AugmentSettings = AugmentSettings()
+    """New training rows made from old ones; nothing is made unless methods are named."""
 
     seed: int = 1
     """Another seed sets other documents aside."""
