@@ -205,6 +205,42 @@ def test_the_best_text_is_kept_and_each_that_goes_names_the_one_it_resembles_mos
     assert index.twins([]) == []
 
 
+def test_thousands_of_kin_are_kept_and_named_as_by_going_through_them_one_by_one() -> None:
+    # 1,200 texts of 22 words in a row out of a song of 60, with words changed: some 200,000 meetings, more than are looked at at once.
+    source = random.Random(23)
+    song = [f"w{number}" for number in range(60)]
+    texts = []
+    for _ in range(1200):
+        start = source.randrange(38)
+        text = song[start:start + 22]
+        text[source.randrange(22)] = source.choice(song)
+        texts.append(" ".join(text))
+    sets = [_runs(text, "en") for text in texts]
+    kept: list[int] = []
+    expected = []
+    for place, runs in enumerate(sets):
+        near = [(len(runs & sets[other]) / len(runs | sets[other]), -other) for other in kept]
+        best = max(near, default=(0.0, 0))
+        if best[0] >= 0.4:
+            expected.append((place, best[0], -best[1]))
+        else:
+            kept.append(place)
+    index = NearIndex(0.4)
+    index.add(texts, ["en"] * len(texts))
+    found = index.twins(range(len(texts)))
+    assert len(kept) > 20
+    assert [(left, similarity, right) for left, right, similarity in found] == expected
+
+
+def test_a_share_that_floating_point_cannot_tell_exactly_is_reached() -> None:
+    # 0.55 * 100 is 55.00000000000001 for the machine. 104 words have 100 runs; the first 59 of them have 55, shared with a longer text.
+    # Twenty more texts have these 55, so that they are the least rare ones.
+    words = [f"w{number}" for number in range(104)]
+    texts = [" ".join(words), *(" ".join([*words[:59], *(f"x{text}y{number}" for number in range(104))]) for text in range(21))]
+    first, *others = shingle_all(texts, ["en"] * 22)
+    assert contained([first], others, 0.55) == [Pair(0, place, 0.55) for place in range(21)]
+
+
 def test_the_smaller_text_is_in_the_larger_one_and_of_equal_ones_in_the_better_one() -> None:
     words = [f"w{number}" for number in range(40)]
     index = NearIndex(0.8)

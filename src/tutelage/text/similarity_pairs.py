@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tutelage.text.similarity_join import Earlier, Lists, rarest, shared, slices, whole
+from tutelage.text.similarity_join import SLACK, Earlier, Lists, rarest, shared, slices, whole
 from tutelage.text.similarity_order import Ordered
 from tutelage.text.similarity_shingles import Integers, Truths, bounds, stretches
 
@@ -53,7 +53,7 @@ def near(rows: Ordered, left: Integers, right: Integers, threshold: float) -> Fo
     """Those of these pairs of rows with J >= threshold. Rows that equal each other are left out."""
     both = rows.sizes[left] + rows.sizes[right]
     most = np.minimum(rows.lengths(left), rows.lengths(right))
-    hopeful = (left != right) & (most >= (threshold - 1e-6) * (both - most))
+    hopeful = (left != right) & (most >= (threshold - SLACK) * (both - most))
     left, right, both = left[hopeful], right[hopeful], both[hopeful]
     common = shared(rows, left, right)
     similarity = common / (both - common)

@@ -185,8 +185,7 @@ def _runs(tokens: Shingles, counts: Integers, width: int, is_short_one_run: bool
     first = bounds(counts)
     starts = stretches(first[:-1], runs)
     ends = np.minimum(starts + width, np.repeat(first[1:], runs))
-    lengths = (ends - starts).astype(np.uint64)
-    hashes = mixed(polynomials(tokens, starts, ends) + lengths * np.uint64(_BASE)) >> np.uint64(64 - HASH_BITS)
+    hashes = mixed(polynomials(tokens, starts, ends)) >> np.uint64(64 - HASH_BITS)
     return hashes, runs
 
 
