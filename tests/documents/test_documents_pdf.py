@@ -24,7 +24,7 @@ def _row(folder: Path, *pages: list[Line], **options: int) -> Row:
 
 
 def _paragraphs(folder: Path, *pages: list[Line]) -> list[str]:
-    return _row(folder, *pages).text.rstrip("\n").split("\n\n")
+    return _row(folder, *pages).text.split("\n\n")
 
 
 def test_lines_of_a_paragraph_are_joined_and_a_hyphen_at_their_end_goes(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_columns_keep_the_order_of_the_file_and_single_ones_go_from_top_to_botto
 
 
 def test_a_page_that_lies_on_its_side_is_read(tmp_path: Path) -> None:
-    assert _row(tmp_path, column("Turned, and more text."), rotate=90).text == "Turned, and more text.\n"
+    assert _row(tmp_path, column("Turned, and more text."), rotate=90).text == "Turned, and more text."
 
 
 def test_a_scan_says_that_it_has_no_text_and_names_what_reads_it(tmp_path: Path) -> None:
@@ -179,4 +179,4 @@ def test_a_pdf_of_another_program_with_embedded_chinese_is_read(tmp_path: Path) 
         figure.savefig(tmp_path / "made.pdf")
         pyplot.close(figure)
     [row] = rows_of(tmp_path, "a.pdf", (tmp_path / "made.pdf").read_bytes())
-    assert row.text == "甲方应当在收到发票之日起三十日内支付全部费用，逾期支付的应当按照约定支付违约金，并承担 Party A 的损失。\n"
+    assert row.text == "甲方应当在收到发票之日起三十日内支付全部费用，逾期支付的应当按照约定支付违约金，并承担 Party A 的损失。"

@@ -23,7 +23,7 @@ def _rows(folder: Path, body: str, mode: TrackedChanges, **parts: str) -> list[R
 
 def _text(folder: Path, body: str, mode: TrackedChanges, **parts: str) -> str:
     [row] = _rows(folder, body, mode, **parts)
-    return row.text.rstrip("\n")
+    return row.text
 
 
 def _pairs(folder: Path, body: str) -> list[tuple[str, str]]:

@@ -22,7 +22,7 @@ def test_members_are_read_as_files_below_the_archive(tmp_path: Path) -> None:
     content = zipped({"a.txt": "A", "inner/b.docx": word_file(paragraph("B")), "inner/c.jsonl": '{"text": "C"}\n{"text": "D"}',
                       "inner/": "", "x.xls": "x", ".hidden/e.txt": "no", "__MACOSX/a.txt": "no"})
     rows = rows_of(tmp_path, "all.zip", content)
-    assert _said(rows) == {"all.zip/a.txt": "A", "all.zip/inner/b.docx": "B\n", "all.zip/inner/c.jsonl:1": "C",
+    assert _said(rows) == {"all.zip/a.txt": "A", "all.zip/inner/b.docx": "B", "all.zip/inner/c.jsonl:1": "C",
                            "all.zip/inner/c.jsonl:2": "D", "all.zip/x.xls": "no reader"}
     assert {row.source for row in rows} == {"contracts"}
     assert [row.text for row in rows_of(tmp_path, "b.zip", zipped({"a.csv": "text,label\nA,x\n"}), row_format="text")] == ["A"]

@@ -114,4 +114,4 @@ def written(lines: list[list[Paragraph]]) -> tuple[str, tuple[Place, ...]]:
                                     number=paragraph.number.full if paragraph.number else ""))
             pieces.append(said)
             at += len(said)
-    return "".join(pieces) + ("\n" if pieces else ""), tuple(places)
+    return "".join(pieces), tuple(places)

@@ -102,7 +102,7 @@ class _Writer:
     @property
     def text(self) -> str:
         lines = (line.strip(" ") if not line.startswith("\0") else line[1:].rstrip() for line in "".join(self._parts).split("\n"))
-        return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n") + "\n"
+        return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
 
     def write(self, page: _Element) -> None:
         from lxml import etree

@@ -104,4 +104,4 @@ def _written(found: list[Paragraph]) -> tuple[str, tuple[Place, ...]]:
     for number, paragraph in enumerate(found, 1):
         places.append(Place(start=at, end=at + len(paragraph.text), page=paragraph.page, paragraph=str(number), number=paragraph.number))
         at += len(paragraph.text) + 2
-    return "\n\n".join(paragraph.text for paragraph in found) + ("\n" if found else ""), tuple(places)
+    return "\n\n".join(paragraph.text for paragraph in found), tuple(places)
