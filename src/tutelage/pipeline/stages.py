@@ -8,9 +8,11 @@ from functools import cached_property
 from pathlib import Path
 
 from tutelage.core.chat import ChatFormat
+from tutelage.core.permission import EVERYONE
 from tutelage.core.store import Making, content_id
 from tutelage.engine.bases import Base, find_base
 from tutelage.pipeline.recipe import Loaded, Recipe
+from tutelage.pipeline.skills import token_counter
 
 BASE_CACHE = "base"
 DESK_FILE = "desk.sqlite"
@@ -69,31 +71,34 @@ def make_documents(making: Making, site: Site) -> None:
     """Read, clean and mask documents; remove near-duplicates."""
     from tutelage.documents.make import make
 
-    make(making, root=site.loaded.root)
+    make(making, root=site.loaded.root, count_tokens=token_counter(site.base) if site.recipe.documents.max_tokens else None)
 
 
 def documents_inputs(site: Site) -> dict[str, str]:
-    """Hashes of the source files."""
+    """Hashes of the source files, and of the base model where its tokens are counted."""
     from tutelage.documents.make import fingerprint
 
-    return fingerprint(site.recipe.documents, site.loaded.root)
+    counted = {"base": site.base.sha256} if site.recipe.documents.max_tokens else {}
+    return fingerprint(site.recipe.documents, site.loaded.root) | counted
 
 
 def make_dataset(making: Making, site: Site) -> None:
     """Cut clauses, write examples, split them without leaks."""
     from tutelage.dataset.make import make
 
-    make(making, assigned=dataset_inputs(site).get("assigned", ""))
+    make(making, assigned=dataset_inputs(site).get("assigned", ""), audience=site.recipe.audience, count_tokens=token_counter(site.base),
+         context_length=site.recipe.training.maximum_tokens)
 
 
 def dataset_inputs(site: Site) -> dict[str, str]:
-    """Hashes of what people approved and named, and the dataset whose split is continued."""
+    """Hashes of what people approved and named, of the base model that counts tokens, and the dataset whose split is continued."""
     from tutelage.dataset.make import fingerprint
 
     documents, dataset = STAGES[:2]
     documents_id = content_id(documents.name, version=documents.version, settings=site.recipe.documents, parents={},
                               inputs=documents.inputs(site))
-    return fingerprint(site.recipe.dataset, site.work, recipe=site.recipe.name, documents=documents_id, version=dataset.version)
+    return fingerprint(site.recipe.dataset, site.work, recipe=site.recipe.name, documents=documents_id, version=dataset.version,
+                       audience=site.recipe.audience, skills={"base": site.base.sha256})
 
 
 def make_training(making: Making, site: Site) -> None:
@@ -134,12 +139,12 @@ def make_drafting(making: Making, site: Site) -> None:
     """Fill the clause library."""
     from tutelage.drafting.make import make
 
-    make(making, desk_url=site.desk_url)
+    make(making, desk_url=site.desk_url, audience=site.recipe.audience)
 
 
-def no_inputs(site: Site) -> dict[str, str]:
-    """Nothing from outside the store."""
-    return {}
+def audience_inputs(site: Site) -> dict[str, str]:
+    """Whom the library is for, unless it is for everyone."""
+    return {"audience": site.recipe.audience} if site.recipe.audience != EVERYONE else {}
 
 
 STAGES: tuple[Stage, ...] = (
@@ -149,5 +154,5 @@ STAGES: tuple[Stage, ...] = (
     Stage("model", 1, ("dataset", "training"), make_model, base_inputs, lambda site: 70),
     Stage("scores", 2, ("dataset", "training", "model"), make_scores, base_inputs, lambda site: 300),
     Stage("endpoint", 1, ("model", "scores"), make_endpoint, base_inputs, lambda site: 1),
-    Stage("drafting", 1, ("dataset",), make_drafting, no_inputs, lambda site: 5),
+    Stage("drafting", 1, ("dataset",), make_drafting, audience_inputs, lambda site: 5),
 )
