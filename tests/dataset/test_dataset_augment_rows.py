@@ -138,11 +138,12 @@ def test_a_type_of_the_users_own_keeps_its_name_in_the_prompt() -> None:
 
 def test_a_chinese_clause_goes_through_english_and_back() -> None:
     settings = AugmentSettings(methods=("back_translation",), engine="some model", maximum_share=0.5)
-    answers = {TRANSFER_ZH: "Without A's consent B shall not transfer it.", "B shall not transfer": REWORDED_ZH}
+    # The words of the parties are named both ways, else nothing would be recorded for the prompts.
+    answers = {"甲方 = Party A": "Without consent of Party A, Party B shall not transfer it.", "Party A = 甲方": REWORDED_ZH}
     done = run([row(TRANSFER_ZH, "assignment", "zh")], settings, open_engine=speaking(answers))
     assert only(done) == ([REWORDED_ZH], [])
     assert done.rows[0].method == "back_translation"
-    bad = answers | {"B shall not transfer": REWORDED_ZH.replace("不得", "可以")}
+    bad = answers | {"Party A = 甲方": REWORDED_ZH.replace("不得", "可以")}
     refused = run([row(TRANSFER_ZH, "assignment", "zh")], settings, open_engine=speaking(bad))
     assert refused.rows == []
     assert refused.rejected[0].reason == "polarity"
