@@ -75,3 +75,15 @@ def test_hostile_text_takes_no_longer_than_other_text(text: str) -> None:
     started = time.perf_counter()
     mask_emails(text)
     assert time.perf_counter() - started < 5  # 0.1 s alone; quadratic search takes minutes
+
+
+@pytest.mark.parametrize("sign", [
+    "sam@example.org", "sam＠example.org", "sam [AT] example.org", "sam( at )example.org", "sam_at_example.org", "sam_AT_example.org",
+    "Sam AT example DOT org", "sam at example dot org", "sam at example DOT org", "<sam at example.org>", "sam {at} example.org"])
+def test_each_sign_of_an_address_is_enough_to_look_for_one(sign: str) -> None:
+    assert "[EMAIL_1]" in mask_emails(f"Write to us: {sign}\n").text
+
+
+def test_a_text_without_any_sign_is_left_as_it_is() -> None:
+    text = "Payment is due at the office of the seller (at its own address) no later than noon. " * 50
+    assert mask_emails(text).spans == ()

@@ -71,17 +71,22 @@ def unfit(text: str, language: str, settings: DocumentsSettings, *, stated: str 
 
 @dataclass(frozen=True)
 class Words:
-    """The words of a text in order (of a Chinese one its characters, with Latin words and numbers whole), and how often each occurs."""
+    """The words of a text in order (of a Chinese one its characters, with Latin words and numbers whole), and how often each occurs.
+
+    `spelt` are those with a letter or a digit in them.
+    """
 
     all: list[str]
     times: Counter[str]
+    spelt: frozenset[str]
     is_chinese: bool
 
 
 def words_of(text: str, language: str) -> Words:
     """The words of a text."""
     found = _CHINESE.findall(text) if language == "zh" else text.split()
-    return Words(found, Counter(found), language == "zh")
+    times = Counter(found)
+    return Words(found, times, frozenset(word for word in times if word.isalnum() or _SPELT.search(word)), language == "zh")
 
 
 def too_long(characters: int, settings: DocumentsSettings) -> Dropped | None:
@@ -108,8 +113,7 @@ def _size(text: str, language: str, settings: DocumentsSettings) -> Dropped | No
 
 def repetition(text: str, words: Words) -> Dropped | None:
     """Whether the text repeats itself, by lines, paragraphs, and runs of words (of characters in Chinese)."""
-    spelt = {word for word in words.times if _SPELT.search(word)}
-    units = [word for word in words.all if word in spelt]
+    units = [word for word in words.all if word in words.spelt]
     units_a_word = 2 if words.is_chinese else 1
     if len(units) < LEAST_REPETITION_WORDS * units_a_word:
         return None
@@ -173,11 +177,11 @@ def symbols(text: str, words: Words) -> Dropped | None:
     for name, (share, allowed) in most.items():
         if share > allowed:
             return _no_text(f"{name}: {share:.2f} ({allowed:.2f} allowed)")
-    alphabetic = sum(times for word, times in words.times.items() if _LETTER.search(word)) / count
+    alphabetic = sum(times for word, times in words.times.items() if word.isalpha() or _LETTER.search(word)) / count
     if alphabetic < ALPHABETIC_WORDS:
         return _no_text(f"words with a letter: {alphabetic:.2f} (at least {ALPHABETIC_WORDS:.2f})")
-    spelt = [(len(word), times) for word, times in words.times.items() if _SPELT.search(word)]
-    mean = sum(length * times for length, times in spelt) / sum(times for _, times in spelt)
+    spelt = sum(words.times[word] for word in words.spelt)
+    mean = sum(len(word) * words.times[word] for word in words.spelt) / spelt
     if not words.is_chinese and not MEAN_WORD[0] <= mean <= MEAN_WORD[1]:
         return _no_text(f"mean length of a word: {mean:.1f} characters ({MEAN_WORD[0]} to {MEAN_WORD[1]} allowed)")
     return None

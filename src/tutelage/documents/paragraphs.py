@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from tutelage.core.edits import Edit, replaced
 from tutelage.text.language import language_of
@@ -16,6 +17,8 @@ SURE_WORDS = 20
 SURE_CHARACTERS = 25
 WITHOUT_LETTERS = "none"
 SAMPLE_CHARACTERS = 2_000
+# A paragraph that is nearly the whole text is in its language.
+NEARLY_ALL = 0.9
 
 _BORDER = re.compile(r"\n(?:[ \t\u3000]*\n)+")
 _LETTER = re.compile(r"[^\W\d_]")
@@ -55,7 +58,12 @@ def survey(text: str, language: str) -> Survey:
         paragraph = text[start:min(end, start + SAMPLE_CHARACTERS)]
         script = script_of(paragraph)
         found.scripts[script] += 1
-        found.languages[WITHOUT_LETTERS if script == WITHOUT_LETTERS else language_of(paragraph) if is_long(paragraph) else language] += 1
+        if script == WITHOUT_LETTERS:
+            found.languages[WITHOUT_LETTERS] += 1
+        elif end - start > NEARLY_ALL * len(text) or not is_long(paragraph):
+            found.languages[language] += 1
+        else:
+            found.languages[language_of(paragraph)] += 1
     return found
 
 
@@ -86,6 +94,10 @@ def is_long(paragraph: str) -> bool:
     """Whether there is enough text to tell its language for sure."""
     if len(paragraph) < SURE_CHARACTERS:
         return False
-    if not paragraph.isascii() and len(_SCRIPTS["Han"].findall(paragraph)) >= SURE_CHARACTERS:
+    if not paragraph.isascii() and _at_least(SURE_CHARACTERS, _SCRIPTS["Han"], paragraph):
         return True
-    return len(_WORD.findall(paragraph)) >= SURE_WORDS
+    return _at_least(SURE_WORDS, _WORD, paragraph)
+
+
+def _at_least(count: int, pattern: re.Pattern[str], text: str) -> bool:
+    return next(islice(pattern.finditer(text), count - 1, None), None) is not None

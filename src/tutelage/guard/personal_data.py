@@ -54,6 +54,12 @@ _HINT = re.compile(r"""
 """, re.VERBOSE)
 
 
+# A text without any of these has no line with a hint: this saves most of what is left. The second and third are looked for in lower case.
+_SIGNS = ("@", "＠", "_at_", "_AT_", " AT ")
+_BRACKETS = tuple(f"at{space}{bracket}" for space in ("", " ") for bracket in "])}>")
+_DOTS = ("dot", ">")
+
+
 def mask_emails(text: str) -> Masked:
     """The text with each e-mail address replaced by [EMAIL_1], [EMAIL_2], ...: one number an address within the text.
 
@@ -76,6 +82,8 @@ def mask_emails(text: str) -> Masked:
 
 def _found(text: str) -> Iterator[re.Match[str]]:
     """Addresses in order. None goes over the end of a line, so only lines with a hint are searched."""
+    if not _has_signs(text):
+        return
     searched = 0
     for hint in _HINT.finditer(text):
         if hint.start() >= searched:
@@ -83,6 +91,13 @@ def _found(text: str) -> Iterator[re.Match[str]]:
             end = text.find("\n", hint.end())
             searched = end if end >= 0 else len(text)
             yield from _ADDRESS.finditer(text, start, searched)
+
+
+def _has_signs(text: str) -> bool:
+    if any(sign in text for sign in _SIGNS):
+        return True
+    small = text.lower()
+    return any(sign in small for sign in _BRACKETS) or (" at " in small and any(sign in small for sign in _DOTS))
 
 
 def _plain(match: re.Match[str]) -> str:

@@ -42,6 +42,8 @@ _OTHERS = {
     "latin, others": _words("ve bir bu için ile dan yang untuk dari dengan atau és az egy nem hogy și sau este din cu la"),
 }
 
+_STOP_WORDS = _ENGLISH.union(*_OTHERS.values())
+
 
 def language_of(text: str) -> TextLanguage:
     """The language of most of the text; "other" for every language but English and Chinese, and for a text without letters.
@@ -69,8 +71,9 @@ def language_of(text: str) -> TextLanguage:
 
 def _is_english(words: list[str]) -> bool:
     times = Counter(words)
-    english = sum(times[word] for word in _ENGLISH)
-    strongest_other = max(sum(times[word] for word in stop_words) for stop_words in _OTHERS.values())
+    found = {word: times[word] for word in _STOP_WORDS.intersection(times)}
+    english = sum(count for word, count in found.items() if word in _ENGLISH)
+    strongest_other = max(sum(count for word, count in found.items() if word in stop_words) for stop_words in _OTHERS.values())
     if len(words) <= SHORT_WORDS:
         return english > strongest_other or (english == strongest_other and all(word.isascii() for word in words))
     return english > strongest_other and english >= STOP_WORD_SHARE * len(words)
