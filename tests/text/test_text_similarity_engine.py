@@ -205,6 +205,18 @@ def test_the_best_text_is_kept_and_each_that_goes_names_the_one_it_resembles_mos
     assert index.twins([]) == []
 
 
+def test_long_texts_that_resemble_one_another_cost_as_much_as_their_words() -> None:
+    # 1,000 texts with 3,000 shingles of their own or shared; all but the first go. With each other there were half a million pairs.
+    form = " ".join(f"f{number}" for number in range(3000))
+    index = NearIndex(0.8)
+    for number in range(1000):
+        index.add([f"number {number} {form}"], ["en"])
+    started = time.perf_counter()
+    assert len(index.twins(range(1000))) == 999
+    # About a second here, and more than twelve if rows that went are looked up again and again.
+    assert time.perf_counter() - started < 8
+
+
 def test_thousands_of_kin_are_kept_and_named_as_by_going_through_them_one_by_one() -> None:
     # 1,200 texts of 22 words in a row out of a song of 60, with words changed: some 200,000 meetings, more than are looked at at once.
     source = random.Random(23)

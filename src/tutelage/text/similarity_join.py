@@ -43,13 +43,38 @@ def rarest(rows: Ordered, chosen: Integers, threshold: float) -> Stretches:
     sizes, lengths = rows.sizes[chosen], rows.lengths(chosen)
     needed = sizes - np.ceil(threshold * sizes - SLACK).astype(np.int64) + 1
     taken = np.clip(needed - (sizes - lengths), 0, lengths)
-    return Stretches(rows.flat[stretches(rows.starts[chosen], taken)], taken)
+    found, at = np.empty(int(taken.sum()), dtype=np.uint64), 0
+    for start, end in slices(taken):
+        part = rows.flat.take(rows.starts[chosen[start:end]], taken[start:end])
+        found[at:at + len(part)] = part
+        at += len(part)
+    return Stretches(found, taken)
+
+
+def repeated(listed: Stretches, most: int = AT_ONCE) -> Stretches:
+    """The same without the shingles that stand in the list once: through them no two rows meet.
+
+    Counted exactly, about `most` shingles at once, so that it takes little more memory than the list.
+    """
+    count = 1
+    while count * most < len(listed.shingles):
+        count *= 2
+    is_met = np.zeros(len(listed.shingles), dtype=np.bool_)
+    for part in range(count):
+        places = np.flatnonzero(listed.shingles & np.uint64(count - 1) == np.uint64(part))
+        places = places[np.argsort(listed.shingles[places], kind="stable")]
+        ordered = listed.shingles[places]
+        is_same = ordered[1:] == ordered[:-1]
+        is_met[places[1:][is_same]] = True
+        is_met[places[:-1][is_same]] = True
+    kept = bounds(is_met.astype(np.int64))[bounds(listed.lengths)]
+    return Stretches(listed.shingles[is_met], np.diff(kept))
 
 
 def whole(rows: Ordered, chosen: Integers) -> Stretches:
     """Of each chosen row all shingles that other rows may have."""
     lengths = rows.lengths(chosen)
-    return Stretches(rows.flat[stretches(rows.starts[chosen], lengths)], lengths)
+    return Stretches(rows.flat.take(rows.starts[chosen], lengths), lengths)
 
 
 def shared(rows: Ordered, left: Integers, right: Integers) -> Integers:
@@ -101,6 +126,7 @@ class Earlier:
     """For each row of a list the rows before it that may resemble it; rows can be forgotten on the way."""
 
     def __init__(self, rarest_of: Stretches) -> None:
+        rarest_of = repeated(rarest_of)
         self._borders = bounds(rarest_of.lengths)
         order = np.argsort(rarest_of.shingles, kind="stable")
         by_shingle = rarest_of.shingles[order]
@@ -117,10 +143,14 @@ class Earlier:
     def __len__(self) -> int:
         return len(self._borders) - 1
 
+    def meetings(self, start: int, end: int) -> int:
+        """How many meetings with earlier rows these rows have."""
+        return int(self._meetings[end] - self._meetings[start])
+
     @property
-    def listed(self) -> int:
-        """How many shingles are listed."""
-        return len(self._places)
+    def cost_of_forgetting(self) -> int:
+        """How many meetings could be looked at while rows are forgotten, roughly."""
+        return len(self._low) // 2
 
     def end_of_slice(self, start: int, most: int = AT_ONCE) -> int:
         """Up to which row, from `start` on, the meetings with earlier rows are `most` at most; one row at least."""

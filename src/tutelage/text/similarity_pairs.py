@@ -114,11 +114,11 @@ def keepers(rows: Ordered, ranked: Integers, threshold: float) -> Kept:
 
     earlier = Earlier(rarest(rows, ranked, threshold))
     is_gone = np.zeros(len(ranked), dtype=np.bool_)
-    start, wasted = 0, 0
+    start, met = 0, 0
     while start < len(ranked):
         end = earlier.end_of_slice(start, _UNDECIDED)
         left, right = earlier.candidates(start, end)
-        wasted += int(is_gone[right].sum())
+        met += earlier.meetings(start, end)
         left, right = left[~is_gone[right]], right[~is_gone[right]]
         is_decided = right < start
         to_kept = close(left[is_decided], right[is_decided])
@@ -131,9 +131,9 @@ def keepers(rows: Ordered, ranked: Integers, threshold: float) -> Kept:
                 is_gone[later] = True
         is_late = ~is_open & ~is_gone[right]
         _name(kept, ranked, is_gone, [to_kept, among, close(left[is_late], right[is_late])])
-        if wasted > earlier.listed // 2:
+        if met > earlier.cost_of_forgetting:
             earlier.forget(is_gone)
-            wasted = 0
+            met = 0
         start = end
     return kept
 
