@@ -7,6 +7,7 @@ represented by the first of them. What is left is small, and rare shingles are l
 from __future__ import annotations
 
 import math
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,46 +17,55 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
-from tutelage.text.similarity_shingles import HASH_BITS, Batch, Integers, Shingles, Truths, bounds, polynomials, sort_each
+from tutelage.text.similarity_shingles import HASH_BITS, Batch, Integers, Shingles, Truths, bounds, polynomials, sort_each, stretches
 
 # The counters take at most 256 MB; several shingles may share one, which makes them seem less rare, never rarer than they are.
 MOST_COUNTER_BITS = 26
 _MOST_COUNTED = 1 << 16
+BYTES = 8
 
 
 class Flat:
-    """Numbers one after the other: in memory, or in a file of the folder `scratch` that vanishes with the object."""
+    """Numbers one after the other: in memory, or in a file of the folder `scratch` that vanishes with the object.
+
+    The file is read piece by piece and never mapped: mapped pages would count as memory of the process.
+    """
 
     def __init__(self, scratch: Path | None) -> None:
         self._file: IO[bytes] | None = tempfile.TemporaryFile(dir=scratch) if scratch else None  # noqa: SIM115
         self._parts: list[Shingles] = []
-        self._length = 0
 
     def append(self, numbers: Shingles) -> None:
         """Put these behind the others."""
-        self._length += len(numbers)
         if self._file:
+            self._file.seek(0, os.SEEK_END)
             self._file.write(numbers.data)
         else:
             self._parts.append(numbers)
 
-    def whole(self) -> Shingles:
-        """All numbers as one array, mapped from the file if there is one."""
-        if self._file and self._length:
-            self._file.flush()
-            return np.memmap(self._file, dtype=np.uint64, mode="r", shape=(self._length,))
-        if len(self._parts) != 1:
-            self._parts = [np.concatenate([np.zeros(0, dtype=np.uint64), *self._parts])]
-        return self._parts[0]
+    def take(self, starts: Integers, lengths: Integers) -> Shingles:
+        """The numbers from each start on, so many, one stretch after the other."""
+        if not self._file:
+            if len(self._parts) != 1:
+                self._parts = [np.concatenate([np.zeros(0, dtype=np.uint64), *self._parts])]
+            return self._parts[0][stretches(starts, lengths)]
+        taken = np.empty(int(lengths.sum()), dtype=np.uint64)
+        view, at = taken.data.cast("B"), 0
+        for start, length in zip((BYTES * starts).tolist(), (BYTES * lengths).tolist(), strict=True):
+            if length:
+                self._file.seek(start)
+                self._file.readinto(view[at:at + length])  # type: ignore[attr-defined]
+                at += length
+        return taken
 
     def parts(self, lengths: Iterator[int]) -> Iterator[Shingles]:
         """The numbers again, in stretches as long as they were appended."""
         if not self._file:
             yield from self._parts
             return
-        whole, start = self.whole(), 0
+        start = 0
         for length in lengths:
-            yield np.asarray(whole[start:start + length])
+            yield self.take(np.array([start]), np.array([length]))
             start += length
 
 
@@ -105,13 +115,13 @@ class Rows:
 
 @dataclass(frozen=True)
 class Ordered:
-    """The shingles of each row that other rows may share, the rarest first; those of row r are flat[starts[r]:starts[r + 1]].
+    """The shingles of each row that other rows may share, the rarest first; those of row r are numbers starts[r] to starts[r + 1].
 
     `sizes` counts all shingles of a row, those left out too. Rows that equal an earlier one (`firsts`) have no stretch.
     A shingle is its hash with the logarithm of its count above it, so that numbers in ascending order are the global order.
     """
 
-    flat: Shingles
+    flat: Flat
     starts: Integers
     sizes: Integers
     firsts: Integers
@@ -143,7 +153,7 @@ def ordered(rows: Rows) -> Ordered:
         sort_each(keys, borders)
         flat.append(keys)
         lengths.append(np.diff(borders))
-    return Ordered(flat.whole(), bounds(np.concatenate([np.zeros(0, dtype=np.int64), *lengths])), sizes, firsts)
+    return Ordered(flat, bounds(np.concatenate([np.zeros(0, dtype=np.int64), *lengths])), sizes, firsts)
 
 
 def _levels(rows: Rows, is_first: Truths, bits: int,
@@ -155,7 +165,10 @@ def _levels(rows: Rows, is_first: Truths, bits: int,
         np.add.at(counts, (shared >> shift).view(np.int64), np.uint32(1))
     logarithms = (2 * np.log2(np.arange(1, _MOST_COUNTED + 1))).astype(np.uint8)
     levels = np.append(np.zeros(1, dtype=np.uint8), logarithms)
-    return levels[np.minimum(counts, _MOST_COUNTED)]
+    found = np.empty(len(counts), dtype=np.uint8)
+    for start in range(0, len(counts), _MOST_COUNTED):
+        found[start:start + _MOST_COUNTED] = levels[np.minimum(counts[start:start + _MOST_COUNTED], _MOST_COUNTED)]
+    return found
 
 
 def _with_firsts(rows: Rows, is_first: Truths) -> Iterator[tuple[Batch, Truths]]:
