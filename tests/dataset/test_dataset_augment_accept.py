@@ -51,6 +51,11 @@ def test_a_true_rewording_is_accepted() -> None:
     (PAYMENT, PAYMENT.replace("within forty-five (45) days after receipt of it", "(45 days; within, after receipt of it)")
      .replace("shall pay", "should pay"), "en", "polarity"),
     (PAYMENT, PAYMENT.replace("each invoice", "each invoice of 7 lines"), "en", "number"),
+    (GRANT, GRANT.replace("without charge to", "(a) without charge to"), "en", "list"),
+    (GRANT, GRANT.replace("use the Programs", 'use "the Programs"'), "en", "quotation"),
+    (GRANT, GRANT.replace("in the offices", "in your offices"), "en", "person"),
+    (GRANT.replace("a right", "with best efforts a right"), GRANT.replace("a right", "with reasonable efforts a right"), "en", "effort"),
+    (NOTICE, NOTICE.replace("prior written", "prior to written"), "en", "effort"),
     (PAYMENT_ZH, PAYMENT_ZH.replace("甲方应当", "乙方应当").replace("向乙方", "向甲方"), "zh", "order"),
     (TRANSFER_ZH, TRANSFER_ZH.replace("乙方擅自转让的，", "乙方擅自转让，"), "zh", "condition"),
     (LIST_ZH, LIST_ZH.replace("保密义务、违约责任和争议解决", "若干事项"), "zh", "legal term"),

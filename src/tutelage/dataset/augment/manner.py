@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -37,6 +38,14 @@ MEASURED: tuple[Kind, ...] = ("amount", "percentage", "date", "period")
 CONDITION: dict[Language, re.Pattern[str]] = {
     "en": re.compile(r"\bif\b|\bin the event\b|\bin case\b|\b(?:provided|on condition),?(?: however,?)? that\b", re.IGNORECASE),
     "zh": re.compile("如果|倘若|若(?!干)|如(?![下何实期同数约])|但(?:是|书)?|然而|的，")}
+# What must stand in both as often: marks of a list, quotation marks, who speaks, and how hard one must try.
+COUNTED: dict[str, re.Pattern[str]] = {
+    "list": re.compile(r"[(（](?:[a-z]|[ivx]{2,4}|[一二三四五六七八九十]+)[)）]", re.IGNORECASE),
+    "quotation": re.compile(r"[\"“”《》]"),
+    "person": re.compile(r"\b(?:you|your|we|our|us|I|my)\b|我|你|您|咱"),
+    "effort": re.compile(r"\b(?:best|every reasonable|all reasonable|commercially reasonable|reasonable|diligent) (?:business )?efforts?\b"
+                         r"|\bprior to (?:written )?notice\b|尽力|尽最大努力|合理努力", re.IGNORECASE),
+}
 # Terms of law that a candidate may say in other words: one, and a third of those of its parent.
 TERMS_LOST, SHARE_LOST = 1, 0.34
 
@@ -51,10 +60,11 @@ class Refusal:
 
 def says_otherwise(parent: str, candidate: str, language: Language, slots: tuple[Sequence[Slot], Sequence[Slot]],
                    asked: Asked) -> Refusal | None:
-    """Names, their order, conditions, terms of law, and the side of a measure on which one stands. `slots` are those of both texts."""
-    return (_names(parent, candidate, asked) if language == "en" else None) or (
-        None if asked else _order(parent, candidate, language, slots)) or _conditions(parent, candidate, language) or (
-        _terms(parent, candidate, language)) or _bounds(parent, candidate, language, slots)
+    """Names, their order, marks of lists, conditions, terms of law, and on which side of a measure one stands. `slots` are of both."""
+    return ((_names(parent, candidate, asked) if language == "en" else None)
+            or (None if asked else _order(parent, candidate, language, slots) or _counted(parent, candidate))
+            or _conditions(parent, candidate, language) or _terms(parent, candidate, language)
+            or _bounds(parent, candidate, language, slots))
 
 
 def _names(parent: str, candidate: str, asked: Asked) -> Refusal | None:
@@ -78,6 +88,14 @@ def _order(parent: str, candidate: str, language: Language, slots: tuple[Sequenc
         names = _capitals(parent) | set(SUBJECT.findall(parent))
         mine, theirs = (sorted((name for name in names if name in text), key=text.index) for text in (parent, candidate))
     return Refusal("order", f"{', '.join(theirs[:5])} for {', '.join(mine[:5])}") if mine != theirs else None
+
+
+def _counted(parent: str, candidate: str) -> Refusal | None:
+    for name, pattern in COUNTED.items():
+        mine, theirs = (Counter(found.lower() for found in pattern.findall(text)) for text in (parent, candidate))
+        if mine != theirs:
+            return Refusal(name, ", ".join(sorted((mine - theirs) | (theirs - mine))[:5]))
+    return None
 
 
 def _conditions(parent: str, candidate: str, language: Language) -> Refusal | None:
