@@ -52,7 +52,7 @@ def test_a_true_rewording_is_accepted() -> None:
      .replace("shall pay", "should pay"), "en", "polarity"),
     (PAYMENT, PAYMENT.replace("each invoice", "each invoice of 7 lines"), "en", "number"),
     (GRANT, GRANT.replace("without charge to", "(a) without charge to"), "en", "list"),
-    (GRANT, GRANT.replace("use the Programs", 'use "the Programs"'), "en", "quotation"),
+    (GRANT, GRANT.replace("to use the Programs", 'of using "the Programs"'), "en", "quotation"),
     (GRANT, GRANT.replace("in the offices", "in your offices"), "en", "person"),
     (GRANT.replace("a right", "with best efforts a right"), GRANT.replace("a right", "with reasonable efforts a right"), "en", "effort"),
     (NOTICE, NOTICE.replace("prior written", "prior to written"), "en", "effort"),
