@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from dataset_contracts import CONTRACTS, SMALL, document
+from dataset_contracts import CONTRACTS, SMALL, document, words
 
 from tutelage.core.errors import InputError, LeakFound
 from tutelage.core.records import Example, Message
@@ -17,11 +17,6 @@ from tutelage.text.similarity import resembling, shingles
 TYPES = ("notices", "term", "waiver", "warranty")
 NOTHING = np.array([], dtype=np.uint64)
 SETTINGS = DatasetSettings(held_out=20, validation=10, per_type_limit=1000)
-
-
-def words(seed: str, count: int = 30) -> str:
-    chance = random.Random(seed)
-    return " ".join("".join(chance.choices("abcdefghij", k=5)) for _ in range(count))
 
 
 def candidate(name: str, *, clause_type: str = "notices", text: str = "", place: str = "d0", certainty: int = SURE) -> Candidate:

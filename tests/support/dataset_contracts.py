@@ -1,5 +1,6 @@
 """Six small contracts of our own, documents and approved rows made of text, for tests of the dataset."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from tutelage.core.events import Event
 from tutelage.core.files import short_hash, write_rows
 from tutelage.core.history import Fate
-from tutelage.core.records import ApprovedRow, Document, Example
+from tutelage.core.records import ApprovedRow, Document, Example, Image, Kind, Message
 from tutelage.core.store import Artifact
 from tutelage.dataset.settings import DatasetSettings
 
@@ -92,3 +93,25 @@ class Made:
 
     def dropped(self) -> dict[str, Fate]:
         return {fate.row: fate for fate in self.fates if fate.what == "dropped"}
+
+
+def data_row(name: str, text: str, *, kind: Kind, language: str = "en", messages: Sequence[Message] = (), rejected: str = "",
+             label: str = "", tools: str = "", permission: str = "everyone", metadata: dict[str, str] | None = None,
+             images: Sequence[Image] = ()) -> Document:
+    """One row of a data file as the documents stage gives it."""
+    return Document(id=short_hash(name, text), name=name, source="rows.jsonl", source_sha256="1" * 64, title="", language=language,
+                    text=text, kind=kind, messages=tuple(messages), rejected=rejected, label=label, tools=tools, permission=permission,
+                    metadata=metadata or {}, images=tuple(images))
+
+
+def talk(*turns: str, system: str = "") -> tuple[Message, ...]:
+    """A conversation: user and assistant in turn."""
+    roles = ("user", "assistant")
+    spoken = tuple(Message.model_validate({"role": roles[place % 2], "content": turn}) for place, turn in enumerate(turns))
+    return (Message(role="system", content=system), *spoken) if system else spoken
+
+
+def words(seed: str, count: int = 30) -> str:
+    """A text of made-up words that resembles no other one."""
+    chance = random.Random(seed)
+    return " ".join("".join(chance.choices("abcdefghij", k=5)) for _ in range(count))

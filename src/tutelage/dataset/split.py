@@ -161,7 +161,7 @@ class _Filling:
         for row in again:
             if len(self._done.parts[part]) < self._done.asked[part] and not self._has_twin(row):
                 self._take(row, part, "drawn before")
-        quota = shared_out(self._done.asked[part], Counter(row.language for row in pool),
+        quota = shared_out(self._done.asked[part], Counter(row.language for row in self._done.ordered if row.origin != "review"),
                            Counter(row.language for row in self._done.parts[part]))
         queues: dict[tuple[str, str], list[Candidate]] = defaultdict(list)
         for row in reversed(open_rows):
@@ -171,6 +171,8 @@ class _Filling:
         for language, rows in quota.items():
             missing = rows - sum(count for (spoken, _), count in drawn.items() if spoken == language)
             self._draw_in_turn({key: queue for key, queue in queues.items() if key[0] == language}, drawn, missing, part)
+        # What one language cannot give, another one may.
+        self._draw_in_turn(queues, drawn, self._done.asked[part] - len(self._done.parts[part]), part)
         taken = {row.id for row in self._done.parts[part]} | {fate.row for fate in self._done.dropped}
         for row in pool:
             if row.id not in taken:
