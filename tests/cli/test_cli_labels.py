@@ -47,7 +47,7 @@ def test_the_queue_is_filled_and_told_without_a_base_model(folder: Path) -> None
 def test_counts_agreement_and_what_was_confirmed_are_told(folder: Path) -> None:
     made(folder, "d1", 3)
     assert labels(folder).returncode == 0
-    desk = open_desk(f"sqlite:///{folder}/work/desk.sqlite")
+    desk = open_desk(f"sqlite:///{folder / 'work' / 'desk.sqlite'}")
     for name in ("ann", "bo"):
         desk.add_user(name, f"password of {name}", role="drafter")
         desk.labels.put("c1", person=name, clause_type="term", needed=2)
@@ -68,7 +68,7 @@ def test_counts_agreement_and_what_was_confirmed_are_told(folder: Path) -> None:
 def test_one_person_suffices_where_the_recipe_says_so(folder: Path) -> None:
     made(folder, "d1", 1)
     labels(folder)
-    desk = open_desk(f"sqlite:///{folder}/work/desk.sqlite")
+    desk = open_desk(f"sqlite:///{folder / 'work' / 'desk.sqlite'}")
     desk.add_user("ann", "password of ann", role="drafter")
     desk.labels.put("c1", person="ann", clause_type="term", needed=2)
     desk.close()

@@ -26,7 +26,7 @@ LONGEST_NAME = 64
 
 
 def open_desk(url: str) -> Desk:
-    """The desk at `url`, such as "sqlite:///work/desk.sqlite" or "postgresql://host/tutelage"; made if there is none.
+    """The desk at `url`, such as "sqlite:///desk.sqlite" or "postgresql://host/tutelage"; made if there is none.
 
     Raises DeskError if it cannot be opened, is not a desk, or was made by a newer version.
     """
