@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+import docx
+
 RECIPE = "name: r\ndocuments: {sources: [contracts]}\ntraining: {base: smollm2-135m-instruct}\n"
 
 
@@ -105,3 +107,18 @@ def test_the_uses_of_a_document_are_listed_with_what_a_deletion_takes(tmp_path):
     assert "To delete it everywhere" in shown.stdout
     as_json = json.loads(tutelage("show", "uses", "contracts/lease.txt", "--json", cwd=tmp_path).stdout)
     assert (as_json["stage"], as_json["what"], len(as_json["rows"])) == ("documents", "kept", 1)
+
+
+def test_the_life_of_a_row_says_where_it_stood_in_a_word_file(tmp_path):
+    word = docx.Document()
+    word.add_paragraph("The tenant shall pay the rent on the first day of each month to the landlord, who shall keep the roof in repair.")
+    word.add_paragraph("Either party may end this lease by a notice of three months to the other party, given in writing\u00a0only.")
+    (tmp_path / "contracts").mkdir()
+    word.save(str(tmp_path / "contracts" / "lease.docx"))
+    (tmp_path / "r.yaml").write_text(RECIPE)
+    assert tutelage("make", "r.yaml", "--until", "documents", cwd=tmp_path).returncode == 0
+    [document] = next((tmp_path / "work" / "documents").glob("*/documents.jsonl")).read_text("utf-8").splitlines()
+    shown = tutelage("show", "row", json.loads(document)["id"], cwd=tmp_path).stdout
+    assert "from contracts/lease.docx (SHA-256 " in shown
+    assert "paragraph 1 (body); paragraph 2 (body)" in shown
+    assert "non_breaking_spaces 1" in shown

@@ -47,11 +47,12 @@ def check(recipe: RecipePath, changes: Changes = None) -> None:
 
 @app.command()
 def plan(recipe: RecipePath, until: Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Last stage.")] = None,
+         data: Annotated[bool, typer.Option("--data/--no-data", help="Make documents and dataset, and tell what they hold.")] = True,
          changes: Changes = None, work: Work = DEFAULT_WORK, language: Language = None, json: Json = False) -> None:
-    """Tell what `make` would do, and roughly how long it takes."""
+    """Tell what `make` would do and roughly how long it takes, and what the data holds: kept, dropped and why, lengths, leaks."""
     from tutelage.cli.making import run_plan
 
-    run_plan(recipe, changes or [], until=until, work=work, language=language, as_json=json)
+    run_plan(recipe, changes or [], until=until, work=work, language=language, as_json=json, with_data=data)
 
 
 @app.command()

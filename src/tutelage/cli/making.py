@@ -11,7 +11,7 @@ from types import FrameType
 from tutelage.cli.terminal import Terminal, clock, tell_result
 from tutelage.core.errors import Paused
 from tutelage.core.language import text
-from tutelage.pipeline.recipe import load_recipe
+from tutelage.pipeline.recipe import Loaded, load_recipe
 
 
 def run_check(recipe: Path, changes: list[str]) -> None:
@@ -23,8 +23,9 @@ def run_check(recipe: Path, changes: list[str]) -> None:
     tell_result(text("run.recipe_right", loaded.recipe.language, recipe=recipe))
 
 
-def run_plan(recipe: Path, changes: list[str], *, until: str | None, work: Path, language: str | None, as_json: bool) -> None:
-    """Print each stage with its id and rough time."""
+def run_plan(recipe: Path, changes: list[str], *, until: str | None, work: Path, language: str | None, as_json: bool,
+             with_data: bool) -> None:
+    """Print each stage with its id and rough time; with the data, also what documents and dataset hold, which are made for it."""
     from tutelage.pipeline.checks import check
     from tutelage.pipeline.conduct import plan
 
@@ -40,6 +41,24 @@ def run_plan(recipe: Path, changes: list[str], *, until: str | None, work: Path,
             tell_result(text(key, tongue, stage=f"{row.stage:<10}", id=row.id, time=clock(row.rough_seconds)))
     if not as_json:
         tell_result(text("run.plan_total", tongue, time=clock(sum(row.rough_seconds for row in planned))))
+    if with_data:
+        _tell_data(loaded, work, [row.stage for row in planned], tongue, as_json=as_json)
+
+
+def _tell_data(loaded: Loaded, work: Path, stages: list[str], tongue: str, *, as_json: bool) -> None:
+    """Make the stages of the data that are asked for, and tell what they hold."""
+    from tutelage.pipeline.conduct import make
+    from tutelage.pipeline.overview import overview
+
+    with Terminal(tongue) as terminal:
+        made = make(loaded, work, until="dataset" if "dataset" in stages else "documents", language=tongue, listeners=[terminal]).artifacts
+    if as_json:
+        for stage, artifact in made.items():
+            report = json.loads(artifact.file("report.json").read_text("utf-8"))
+            tell_result(json.dumps({"stage": stage, "id": artifact.id, "report": report}, ensure_ascii=False))
+        return
+    for line in overview(made["documents"], made.get("dataset"), tongue):
+        tell_result(line)
 
 
 def run_make(recipe: Path, changes: list[str], *, until: str | None, work: Path, language: str | None) -> None:

@@ -36,6 +36,26 @@ def show_row(store: Store, row: str | None, tongue: str, as_json: bool) -> None:
         if fate.became:
             parts.append(text("run.row_became", tongue, became=_some(fate.became)))
         tell_result(f"{fate.row}  " + "; ".join(part for part in parts if part))
+    _tell_origin(store.work, row, tongue, as_json)
+
+
+def _tell_origin(work: Path, row: str, tongue: str, as_json: bool) -> None:
+    """Print where the row stood in its file, and how often each rule changed it."""
+    from tutelage.pipeline.origin import origin_of
+
+    origin = origin_of(work, row)
+    if origin is None:
+        return
+    if as_json:
+        tell_result(json.dumps({"origin": origin.model_dump()}, ensure_ascii=False))
+        return
+    where = [text("run.row_clause", tongue, start=origin.start, end=origin.end)] if origin.end else []
+    for place in origin.places[:SHOWN]:
+        page = text("run.row_page", tongue, page=place.page) + " " if place.page else ""
+        where.append(page + text("run.row_paragraph", tongue, paragraph=place.number or place.paragraph, part=place.part))
+    edits = ", ".join(f"{rule} {count}" for rule, count in origin.edits.items()) or "-"
+    tell_result(text("run.row_origin", tongue, name=origin.name, sha256=origin.source_sha256, where="; ".join(where) or "-", edits=edits,
+                     permission=origin.permission))
 
 
 def show_uses(work: Path, document: str | None, tongue: str, as_json: bool) -> None:
