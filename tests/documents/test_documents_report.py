@@ -60,7 +60,7 @@ def _report() -> Report:
     tally.would_delete.update({"digits": 7})
     tally.guessed["sha"] = ("<file>.txt", "gb18030")
     clusters = clusters_of([_twin(1, 0, 0.9)], {0: _named(0, "pay in ten days"), 1: _named(1, "pay in six days")})
-    return report_of(tally, rows, clusters, Ledger(), giant=Giant(0, 60, 0.25), conflicts=[
+    return report_of(tally, rows, clusters, Ledger(), giant=Giant(0, 60, 0.25), kin=([], []), conflicts=[
         LabelConflict(row="1", name="n1", label="term", other="2", other_label="termination")]).model_copy(
         update={"dropped": {"too short": 3, "language:other": 1, "near duplicate": 1, "rule:draft_stamp": 1}})
 

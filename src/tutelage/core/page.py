@@ -218,7 +218,7 @@ def _code(sentence: str) -> str:
 
 
 def _caption(caption: str) -> str:
-    return f"<caption>{_safe(caption)}</caption>" if caption else ""
+    return f"<caption>{_code(caption)}</caption>" if caption else ""
 
 
 def _right(is_number: bool) -> str:
@@ -277,4 +277,4 @@ def _mark(mark: Mark, edges: Sequence[float]) -> str:
     anchor, move = ("end", -5) if place > WIDTH / 2 else ("start", 5)
     name = f"{_safe(mark.name)} {shown(mark.value)}"
     return (f'<line class="mark" x1="{place:.1f}" y1="{HEAD}" x2="{place:.1f}" y2="{HEAD + HEIGHT}"/>'
-            f'<text class="mark-name" x="{place + move:.1f}" y="{HEAD - 4}" text-anchor="{anchor}">{name}</text>')
+            f'<text class="mark-name" x="{place + move:.1f}" y="{HEAD + 12}" text-anchor="{anchor}">{name}</text>')

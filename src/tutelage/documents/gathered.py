@@ -23,15 +23,26 @@ class Conflict(NamedTuple):
     labels: tuple[str, str]
 
 
+class Kinship(NamedTuple):
+    """Two rows that stay, by position, and how close they are: the share contained, or the J of their comparable forms."""
+
+    position: int
+    other: int
+    share: float
+
+
 class Gathered:
     """Fit rows in the order in which they came; their documents lie in a file, not in memory.
 
-    `threshold` is the J from which on two rows are twins. With `are_conflicts_left_out` rows whose text has two labels are no
+    `threshold` is the J from which on two rows are twins, `contained` and `are_alike` are those of TwinSearch. With
+    `are_conflicts_left_out` rows whose text has two labels are no
     candidates for twins: they all go.
     """
 
-    def __init__(self, folder: Path, threshold: float, *, are_conflicts_left_out: bool) -> None:
+    def __init__(self, folder: Path, threshold: float, *, contained: float | None = None, are_alike: bool = False,
+                 are_conflicts_left_out: bool = False) -> None:
         self._folder, self._threshold, self._are_left_out = folder, threshold, are_conflicts_left_out
+        self._contained, self._are_alike = contained, are_alike
         self._path = folder / "fit.jsonl"
         self._file: IO[bytes] = self._path.open("wb")
         self._searches: dict[tuple[Kind, str], _Search] = {}
@@ -70,6 +81,14 @@ class Gathered:
                     self._search(position, document)
         return sorted(twin for search in self._searches.values() for twin in search.twins())
 
+    def contained(self) -> list[Kinship]:
+        """The rows that stay and are mostly contained in another one that stays, by position."""
+        return sorted(kinship for search in self._searches.values() for kinship in search.contained())
+
+    def alike(self) -> list[Kinship]:
+        """The rows that stay and say the same as another one that stays, with other names and figures, by position."""
+        return sorted(kinship for search in self._searches.values() for kinship in search.alike())
+
     @property
     def giant(self) -> Giant | None:
         """The largest cluster that is suspiciously large, None if none is."""
@@ -95,7 +114,7 @@ class Gathered:
         if key not in self._searches:
             folder = self._folder / f"search{len(self._searches)}"
             folder.mkdir(exist_ok=True)
-            self._searches[key] = _Search(TwinSearch(self._threshold, scratch=folder))
+            self._searches[key] = _Search(TwinSearch(self._threshold, scratch=folder, containment=self._contained, alike=self._are_alike))
         self._searches[key].add(position, document)
 
 
@@ -120,6 +139,12 @@ class _Search:
     def twins(self) -> list[Twin]:
         self._flush()
         return [twin._replace(dropped=self._positions[twin.dropped], kept=self._positions[twin.kept]) for twin in self._twins.twins()]
+
+    def contained(self) -> list[Kinship]:
+        return [Kinship(self._positions[inner], self._positions[outer], share) for inner, outer, share in self._twins.contained()]
+
+    def alike(self) -> list[Kinship]:
+        return [Kinship(self._positions[row], self._positions[other], similarity) for row, other, similarity in self._twins.alike()]
 
     @property
     def giant(self) -> Giant | None:

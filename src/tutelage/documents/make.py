@@ -21,7 +21,7 @@ from tutelage.documents.filters import too_many_tokens
 from tutelage.documents.gathered import Gathered
 from tutelage.documents.page import reason_name, render
 from tutelage.documents.pool import cores, results
-from tutelage.documents.report import Cluster, KeptRows, LabelConflict, Named, Report, clusters_of, report_of, shown_positions
+from tutelage.documents.report import Cluster, KeptRows, Kin, LabelConflict, Named, Report, clusters_of, report_of, shown_positions
 from tutelage.documents.rules import rules_of
 from tutelage.documents.settings import DocumentsSettings
 
@@ -51,7 +51,8 @@ def make(making: Making, *, root: Path, count_tokens: CountTokens | None = None)
     if settings.max_tokens is not None and count_tokens is None:
         raise InputError(f"documents.max_tokens is {settings.max_tokens}, and there is no base model to count tokens with. "
                          "Use documents.max_characters, or make the stage with a recipe that names training.base.")
-    gathered = Gathered(making.scratch, settings.near_duplicate, are_conflicts_left_out=settings.label_conflicts == "drop")
+    gathered = Gathered(making.scratch, settings.near_duplicate, contained=settings.contained, are_alike=settings.look_alikes,
+                        are_conflicts_left_out=settings.label_conflicts == "drop")
     try:
         tally = _read(making, settings, root, gathered, count_tokens)
         _warn_of_rows(making, settings, tally, gathered)
@@ -120,6 +121,7 @@ class _Outcome:
     removed: list[Twin]
     clusters: list[Cluster]
     conflicts: list[LabelConflict]
+    kin: tuple[list[Kin], list[Kin]]
     rows: KeptRows
     permissions: set[str]
 
@@ -138,7 +140,8 @@ def _finish(making: Making, settings: DocumentsSettings, gathered: Gathered, tal
     if not outcome.rows.lengths:
         raise InputError(_nothing_left(settings, making.ledger))
     making.permissions = tuple(sorted(outcome.permissions))
-    report = report_of(tally, outcome.rows, outcome.clusters, making.ledger, giant=giant, conflicts=outcome.conflicts)
+    report = report_of(tally, outcome.rows, outcome.clusters, making.ledger, giant=giant, conflicts=outcome.conflicts,
+                       kin=outcome.kin)
     write_whole(making.folder / "clusters.json", _json(outcome.clusters))
     write_whole(making.folder / "report.json", _json(report))
     for language in LANGUAGES:
@@ -150,14 +153,18 @@ def _compared(gathered: Gathered) -> _Outcome:
     removed = gathered.twins()
     shown = shown_positions(removed)
     conflicts = {conflict.position: conflict for conflict in gathered.conflicts()}
+    kinships = gathered.contained(), gathered.alike()
     wanted = {position for twin in removed for position in (twin.dropped, twin.kept)} | set(conflicts)
+    wanted |= {position for several in kinships for one in several for position in (one.position, one.other)}
     named = {}
     for position, document in enumerate(gathered.documents() if wanted else ()):
         if position in wanted:
             named[position] = Named(document.id, document.name, document.text if position in shown else "", document.language)
     told = [LabelConflict(row=named[position].id, name=named[position].name, label=conflict.labels[0], other=conflict.other,
                           other_label=conflict.labels[1]) for position, conflict in conflicts.items()]
-    return _Outcome(removed, clusters_of(removed, named), told, KeptRows(), set())
+    contained, alike = ([Kin(row=named[one.position].id, name=named[one.position].name, other=named[one.other].id,
+                             other_name=named[one.other].name, share=round(one.share, 4)) for one in several] for several in kinships)
+    return _Outcome(removed, clusters_of(removed, named), told, (contained, alike), KeptRows(), set())
 
 
 def _write_documents(making: Making, settings: DocumentsSettings, gathered: Gathered, outcome: _Outcome) -> None:

@@ -108,6 +108,7 @@ class _Pages:
         page.bars((self.say("size"), self.say("clusters")), sizes, caption=self.say("clusters_by_size"))
         for cluster in report.biggest_clusters:
             self.cluster(cluster)
+        self.kin()
 
     def cluster(self, cluster: Cluster) -> None:
         """One cluster: which row was kept for which, and the changes to the least similar one."""
@@ -120,6 +121,15 @@ class _Pages:
         if cluster.changes:
             page.paragraph(self.say("changes_to", name=cluster.changed))
             page.redline((change.op, change.text) for change in cluster.changes[:MOST_LINES])
+
+    def kin(self) -> None:
+        """Rows that stay and are close to another one."""
+        for name, rows in (("contained", self.report.contained), ("alike", self.report.alike)):
+            if rows:
+                self.page.heading(self.say(f"{name}_rows"))
+                self.page.paragraph(self.say(f"{name}_note", count=len(rows), threshold=self.settings.near_duplicate))
+                closest = sorted(rows, key=lambda one: -one.share)
+                self.table(["row", "other_row", f"{name}_share"], [(one.name, one.other_name, percent(one.share)) for one in closest])
 
     def conflicts(self) -> None:
         """Texts under two labels."""

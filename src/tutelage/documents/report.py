@@ -71,6 +71,16 @@ class LabelConflict(Record):
     other_label: str
 
 
+class Kin(Record):
+    """A row that stays beside another one that is close to it: the share of it that the other contains, or J without names and figures."""
+
+    row: str
+    name: str
+    other: str
+    other_name: str
+    share: float
+
+
 class Report(Record):
     """Counts of what was read, kept, dropped by reason and changed; clusters by size, the biggest ones with their names.
 
@@ -101,6 +111,8 @@ class Report(Record):
     biggest_clusters: tuple[Cluster, ...]
     giant: float
     label_conflicts: tuple[LabelConflict, ...]
+    contained: tuple[Kin, ...]
+    alike: tuple[Kin, ...]
 
 
 @dataclass
@@ -177,8 +189,8 @@ def _least(twins: Sequence[Twin]) -> Twin:
 
 
 def report_of(tally: Tally, rows: KeptRows, clusters: Sequence[Cluster], ledger: Ledger, *, giant: Giant | None,
-              conflicts: Sequence[LabelConflict]) -> Report:
-    """The report."""
+              conflicts: Sequence[LabelConflict], kin: tuple[Sequence[Kin], Sequence[Kin]]) -> Report:
+    """The report. `kin` are the contained rows and the look-alikes."""
     return Report(
         read=tally.rows, kept=len(rows.lengths), dropped=ledger.reasons("dropped"), languages=_most_first(rows.languages),
         kinds=_most_first(rows.kinds), permissions=_most_first(rows.permissions), characters=sum(rows.lengths),
@@ -189,7 +201,7 @@ def report_of(tally: Tally, rows: KeptRows, clusters: Sequence[Cluster], ledger:
         would_delete=_most_first(tally.would_delete), emails_masked=tally.emails, documents_with_emails=tally.rows_with_emails,
         clusters=len(clusters), biggest_clusters=tuple(clusters[:BIGGEST]), giant=round(giant.share, 4) if giant else 0.0,
         clusters_by_size={str(size): count for size, count in sorted(Counter(cluster.size for cluster in clusters).items())},
-        label_conflicts=tuple(conflicts))
+        label_conflicts=tuple(conflicts), contained=tuple(kin[0]), alike=tuple(kin[1]))
 
 
 def _most_first(counts: Counter[str]) -> dict[str, int]:

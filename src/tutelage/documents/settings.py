@@ -114,6 +114,13 @@ class DocumentsSettings(Settings):
     """From this J (share of common runs of 5 words, or 4 characters in Chinese) on, two documents count as the same one and
     the longer is kept."""
 
+    contained: float | None = Field(default=0.8, gt=0, le=1)
+    """Report texts of whose runs of words at least this share stands in a longer text. Nothing is dropped for it. Empty: not searched."""
+
+    look_alikes: bool = False
+    """Report texts that say the same with other names and figures (compared without them, in simplified characters). Nothing is
+    dropped for it. Takes about ten times as long as the search for near-duplicates."""
+
     label_conflicts: Literal["keep", "drop"] = "keep"
     """What becomes of rows whose text occurs under two labels; you are warned of them in any case."""
 

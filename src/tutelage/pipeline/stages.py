@@ -148,7 +148,7 @@ def audience_inputs(site: Site) -> dict[str, str]:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("documents", 2, (), make_documents, documents_inputs, lambda site: 10),
+    Stage("documents", 3, (), make_documents, documents_inputs, lambda site: 10),
     Stage("dataset", 3, ("documents",), make_dataset, dataset_inputs, lambda site: 30),
     Stage("training", 1, ("dataset",), make_training, base_inputs, lambda site: 400),
     Stage("model", 1, ("dataset", "training"), make_model, base_inputs, lambda site: 70),
