@@ -3,7 +3,7 @@
 import pytest
 from training_stage import make_dataset, make_example, run_training, small_examples
 
-from tutelage.core.errors import InputError
+from tutelage.core.errors import InputError, LeakFound
 from tutelage.core.events import Recorder
 from tutelage.training.preflight import check_rows, measure_lengths
 from tutelage.training.rows import TrainingRow
@@ -55,3 +55,19 @@ def test_lengths_are_counted_in_bars_of_64():
     lengths = measure_lengths([row("a", tuple(range(64)), (63,)), row("b", tuple(range(65)), (64,)), row("c", tuple(range(10)), (9,))])
     assert lengths.bars == (2, 1)
     assert (lengths.longest, lengths.median, lengths.tokens, lengths.trained) == (65, 64, 139, 3)
+
+
+def test_a_row_that_gives_a_held_out_row_away_stops_the_training_before_it_begins(tmp_path, base):
+    rows = small_examples()
+    planted = make_example("planted", "Write.", rows[0].text, "held_out")
+    with pytest.raises(LeakFound, match=r"1 of 18 rows to train on give a held-out row away; none may:\n"
+                                        r"  row00 gives held-out planted away: J = 1\.000"):
+        run_training(tmp_path, base, make_dataset(tmp_path, [*rows, planted]))
+    assert not list((tmp_path / "training").glob("[!.]*"))
+
+
+def test_rows_of_a_task_that_cannot_be_trained_are_refused_by_the_task(tmp_path, base):
+    rows = [row.model_copy(update={"task": "preference", "rejected": "No."}) for row in small_examples()]
+    with pytest.raises(InputError, match="training: the dataset has 18 rows of the task preference; training learns from clause, "
+                                         "instruction, classification rows only"):
+        run_training(tmp_path, base, make_dataset(tmp_path, rows))
