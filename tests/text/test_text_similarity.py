@@ -1,6 +1,5 @@
 """J, near-duplicate pairs, families, and train rows that resemble held-out ones."""
 
-import random
 import subprocess
 import sys
 from fractions import Fraction
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from varied_texts import varied
 
 from tutelage.core.errors import InputError
 from tutelage.text.similarity import Pair, families, jaccard, near_pairs, resembling, shingles
@@ -67,24 +67,9 @@ def _brute_force(texts: list[str], language: str, threshold: float) -> list[tupl
             if left < right and float(_plain_j(texts[left], texts[right], language)) >= threshold]
 
 
-def _varied(seed: int, count: int) -> list[str]:
-    """Families of texts that differ by a few words, so that J covers 0 to 1."""
-    source = random.Random(seed)
-    words = [f"w{number}" for number in range(400)]
-    texts = []
-    for _ in range(count // 6):
-        base = source.choices(words, k=source.randint(3, 60))
-        for changes in range(6):
-            copy = base.copy()
-            for _ in range(changes // 2):
-                copy[source.randrange(len(copy))] = source.choice(words)
-            texts.append(" ".join(copy[:len(copy) - (changes % 3 == 2)]))
-    return texts
-
-
 @pytest.mark.parametrize("threshold", [0.2, 0.5, 0.8, 1.0])
 def test_near_pairs_are_exactly_the_pairs_of_brute_force(threshold: float) -> None:
-    texts = _varied(seed=3, count=240)
+    texts = varied(seed=3, count=240)
     expected = _brute_force(texts, "en", threshold)
     found = near_pairs(texts, ["en"] * len(texts), threshold)
     assert len(expected) >= 10
@@ -106,7 +91,7 @@ def test_a_pair_exactly_at_the_threshold_counts() -> None:
 
 
 def test_train_rows_that_resemble_held_out_rows_are_all_found_with_both_positions() -> None:
-    texts = [shingles(text, "en") for text in _varied(seed=5, count=240)]
+    texts = [shingles(text, "en") for text in varied(seed=5, count=240)]
     train, held_out = texts[::2], texts[1::2]
     expected = [(left, right) for left, a in enumerate(train) for right, b in enumerate(held_out) if jaccard(a, b) >= 0.5]
     found = resembling(train, held_out, 0.5)

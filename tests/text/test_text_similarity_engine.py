@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from varied_texts import varied
 
 from tutelage.core.errors import InputError
 from tutelage.text import similarity_shingles
@@ -62,21 +63,6 @@ def _texts(rows: list[tuple[str, str]]) -> tuple[list[str], list[str]]:
     return [text for _, text in rows], [language for language, _ in rows]
 
 
-def _varied(seed: int, count: int) -> list[str]:
-    """Families of six texts that differ by a few words."""
-    source = random.Random(seed)
-    words = [f"w{number}" for number in range(300)]
-    texts = []
-    for _ in range(count // 6):
-        base = source.choices(words, k=source.randint(3, 60))
-        for changes in range(6):
-            copy = base.copy()
-            for _ in range(changes // 2):
-                copy[source.randrange(len(copy))] = source.choice(words)
-            texts.append(" ".join(copy[:len(copy) - (changes % 3 == 2)]))
-    return texts
-
-
 @settings(max_examples=300)
 @given(TEXTS, SHARES)
 def test_pairs_of_mixed_languages_are_those_of_brute_force(rows: list[tuple[str, str]], threshold: float) -> None:
@@ -106,7 +92,7 @@ def test_the_order_of_the_texts_does_not_matter(rows: list[tuple[str, str]], thr
 
 @pytest.mark.parametrize("threshold", [0.3, 0.8])
 def test_batches_and_scratch_files_give_the_same_pairs_and_leave_nothing_behind(tmp_path: Path, threshold: float) -> None:
-    texts = _varied(seed=11, count=300)
+    texts = varied(seed=11, count=300)
     expected = near_pairs(texts, ["en"] * len(texts), threshold)
     assert len(expected) > 100
     for scratch in (None, tmp_path):
@@ -148,7 +134,7 @@ def test_all_shingles_at_once_are_those_of_one_text_after_the_other() -> None:
 
 
 def test_links_join_the_same_families_as_all_pairs() -> None:
-    texts = _varied(seed=17, count=180) * 2
+    texts = varied(seed=17, count=180) * 2
     index = NearIndex(0.6)
     index.add(texts, ["en"] * len(texts))
     links, pairs = list(index.links()), list(index.pairs())

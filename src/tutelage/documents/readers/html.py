@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 from tutelage.core.files import short_hash
 from tutelage.documents.decode import Decoded, decode
 from tutelage.documents.readers.numerals import number_in
-from tutelage.documents.readers.opened import TITLE_CHARACTERS, Opened, failed, title_of
+from tutelage.documents.readers.opened import TITLE_CHARACTERS, Opened, decoded_whole, failed, title_of
 from tutelage.documents.rows import ReadOptions, Row, Unreadable
 
 if TYPE_CHECKING:
@@ -39,15 +38,11 @@ def read_html(opened: Opened, options: ReadOptions) -> Iterator[Row]:
     from lxml import etree
     from lxml.html import HTMLParser, document_fromstring
 
-    data = opened.whole(options)
-    if isinstance(data, Unreadable):
-        yield failed(opened.file, data)
+    whole = decoded_whole(opened, options, _decoded)
+    if isinstance(whole, Row):
+        yield whole
         return
-    digest = hashlib.sha256(data).hexdigest()
-    decoded = _decoded(data)
-    if isinstance(decoded, Unreadable):
-        yield failed(opened.file, decoded, sha256=digest)
-        return
+    digest, decoded = whole
     # "Huge" trees are those of 2,048 levels instead of 256; old pages leave hundreds of inline elements open.
     parser = HTMLParser(no_network=True, remove_comments=True, remove_pis=True, huge_tree=True)
     try:

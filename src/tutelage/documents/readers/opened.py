@@ -15,6 +15,7 @@ from typing import BinaryIO, cast
 from tutelage.core.errors import TutelageError
 from tutelage.core.files import short_hash
 from tutelage.documents import urls
+from tutelage.documents.decode import Decoded
 from tutelage.documents.rows import ReadOptions, Row, Unreadable
 from tutelage.documents.sources import SourceFile
 
@@ -67,6 +68,16 @@ def failed(file: SourceFile, problem: Unreadable, *, sha256: str = "", name: str
     name = name or file.name
     return Row(id=short_hash(name, sha256), name=name, source=file.source, source_sha256=sha256, problem=problem,
                permission=file.permission)
+
+
+def decoded_whole(opened: Opened, options: ReadOptions, decoding: Callable[[bytes], Decoded | Unreadable]) -> tuple[str, Decoded] | Row:
+    """The SHA-256 of the file and its text, or the row that says why there is none."""
+    data = opened.whole(options)
+    if isinstance(data, Unreadable):
+        return failed(opened.file, data)
+    digest = hashlib.sha256(data).hexdigest()
+    decoded = decoding(data)
+    return failed(opened.file, decoded, sha256=digest) if isinstance(decoded, Unreadable) else (digest, decoded)
 
 
 def title_of(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 
@@ -10,7 +9,7 @@ import yaml
 
 from tutelage.core.files import short_hash
 from tutelage.documents.decode import decode
-from tutelage.documents.readers.opened import TITLE_CHARACTERS, Opened, failed, labels, title_of
+from tutelage.documents.readers.opened import TITLE_CHARACTERS, Opened, decoded_whole, failed, labels, title_of
 from tutelage.documents.rows import ReadOptions, Row, Unreadable
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(.*?\r?\n)?---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
@@ -19,15 +18,11 @@ _LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 def read_text(opened: Opened, options: ReadOptions) -> Iterator[Row]:
     """The text of the file; fields of its front matter become title and metadata."""
-    data = opened.whole(options)
-    if isinstance(data, Unreadable):
-        yield failed(opened.file, data)
+    whole = decoded_whole(opened, options, decode)
+    if isinstance(whole, Row):
+        yield whole
         return
-    digest = hashlib.sha256(data).hexdigest()
-    decoded = decode(data)
-    if isinstance(decoded, Unreadable):
-        yield failed(opened.file, decoded, sha256=digest)
-        return
+    digest, decoded = whole
     text, fields = decoded.text, {}
     front = _FRONT_MATTER.match(text)
     if front:
