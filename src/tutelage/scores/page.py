@@ -12,7 +12,8 @@ from tutelage.core.language import text
 from tutelage.core.records import Score
 from tutelage.scores.metrics import METRICS
 from tutelage.scores.report import headline, level
-from tutelage.scores.results import Report, Shown
+from tutelage.scores.results import Report, Shown, Slice
+from tutelage.scores.statistics import documents_to_decide
 from tutelage.text.clause_types import CLAUSE_TYPES
 
 HTML_LANGUAGES = {"en": "en", "zh": "zh-CN"}
@@ -147,21 +148,28 @@ class _Page:
         return f'<section><h2>{self.say("page.plots")}</h2><div class="plots">{"".join(drawn)}</div></section>' if drawn else ""
 
     def slices(self) -> str:
-        """Where the copy is better and where it is not."""
-        rows = []
-        for one in self.report.slices:
-            state = "open" if one.holds is not True else "good" if one.difference < 0 else "bad"
-            said = "slice.few" if one.holds is None else "verdict.not_enough_evidence" if state == "open" else \
-                "verdict.better" if state == "good" else "verdict.worse"
-            name = self._type(one.name) if one.kind == "clause_type" else text(f"scores.slice.{one.name}", self.language)
-            ends = f"{signed(one.low, 'bits_per_byte')}, {signed(one.high, 'bits_per_byte')}"
-            rows.append(f'<tr><td>{self.say(f"slice.{one.kind}")}</td><th scope="row">{escape(name)}</th><td>{one.n}</td>'
-                        f'<td>{one.documents}</td><td>{signed(one.difference, "bits_per_byte")} <span>[{ends}]</span></td>'
-                        f'<td><span class="chip {state}">{self.say(said)}</span></td></tr>')
+        """Where the copy is better and where it is not; slices of too few documents are only named."""
+        if not self.report.slices:
+            return ""
+        rows = "".join(self._slice(one) for one in self.report.slices if one.holds is not None)
         head = "".join(f'<th scope="col">{self.say(f"slice.column.{name}")}</th>'
                        for name in ("kind", "name", "n", "documents", "difference", "verdict"))
+        few = [self._slice_name(one) for one in self.report.slices if one.holds is None]
+        note = self.say("slice.few", count=len(few), names=", ".join(few),
+                        needed=documents_to_decide(float(self.report.settings["alpha"]))) if few else ""
         return (f'<section><h2>{self.say("page.slices")}</h2><p>{self.say("page.slices_note")}</p><div class="wide"><table>'
-                f'<thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div></section>') if rows else ""
+                f'<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div><p>{note}</p></section>')
+
+    def _slice(self, one: Slice) -> str:
+        state = "open" if one.holds is not True else "good" if one.difference < 0 else "bad"
+        said = {"open": "not_enough_evidence", "good": "better", "bad": "worse"}[state]
+        ends = f"{signed(one.low, 'bits_per_byte')}, {signed(one.high, 'bits_per_byte')}"
+        return (f'<tr><td>{self.say(f"slice.{one.kind}")}</td><th scope="row">{escape(self._slice_name(one))}</th><td>{one.n}</td>'
+                f'<td>{one.documents}</td><td>{signed(one.difference, "bits_per_byte")} <span>[{ends}]</span></td>'
+                f'<td><span class="chip {state}">{self.say(f"verdict.{said}")}</span></td></tr>')
+
+    def _slice_name(self, one: Slice) -> str:
+        return self._type(one.name) if one.kind == "clause_type" else text(f"scores.slice.{one.name}", self.language)
 
     def memory(self) -> str:
         """What the tuned model gives away of its training rows."""

@@ -85,13 +85,18 @@ def candidates_plot(scores: Sequence[Score], candidates: Sequence[str], language
 
 
 def forest_plot(comparisons: Sequence[Comparison], margin: float, base: str, language: str) -> str:
-    """Paired gains over the base, right of 0 is better; and beside them what the copy costs, with its margin."""
-    good = {metric.name: metric.good for metric in METRICS if metric.good}
-    gains = [one for one in comparisons if one.versus == base and one.metric in good]
+    """Paired gains over the base, right of 0 is better; and beside them what the copy costs, with its margin.
+
+    Metrics of 0 to 100 are drawn as 0 to 1, so that all fit one axis; perplexity, which has no upper end, is left to the table.
+    """
+    drawn = {metric.name: (metric.good, 0.01 if metric.kind == "corpus" else 1.0) for metric in METRICS
+             if metric.good and metric.kind != "exp"}
+    gains = [one for one in comparisons if one.versus == base and one.metric in drawn]
     costs = [one for one in comparisons if one.versus != base and one.metric == "bits_per_byte"]
     figure, (left, right) = _figure(10.2, 1.0 + 0.34 * len(gains), columns=2, widths=(3, 2))
     for place, one in enumerate(gains):
-        sign = -1 if good[one.metric] == "low" else 1
+        good, scale = drawn[one.metric]
+        sign = -scale if good == "low" else scale
         ends = sorted((sign * one.low, sign * one.high))
         colour = {"better": "#15803d", "worse": "#b91c1c"}.get(one.verdict or "", "#94a3b8")
         _bar(left, place, (sign * one.difference, ends[0], ends[1]), colour)
