@@ -1,9 +1,11 @@
 """The engine behind similarity: the pairs of brute force, whatever the batches, the order, the place of the shingles and their number."""
 
+import math
 import random
 import subprocess
 import sys
 import time
+from collections import Counter
 from itertools import combinations
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from varied_texts import varied
 from tutelage.core.errors import InputError
 from tutelage.text import similarity_shingles
 from tutelage.text.similarity import (
+    WIDTH,
     NearIndex,
     Pair,
     SharedRun,
@@ -31,6 +34,8 @@ from tutelage.text.similarity import (
     shingle_all,
     shingles,
 )
+from tutelage.text.similarity_order import Rows, one_by_one
+from tutelage.text.similarity_shingles import hashed
 
 ENGLISH = st.lists(st.sampled_from("abc"), max_size=14).map(" ".join)
 CHINESE = st.text("甲乙 丙", max_size=14)
@@ -203,7 +208,7 @@ def test_long_texts_that_resemble_one_another_cost_as_much_as_their_words() -> N
     assert time.perf_counter() - started < 8
 
 
-def test_thousands_of_kin_are_kept_and_named_as_by_going_through_them_one_by_one() -> None:
+def test_thousands_of_kin_are_kept_and_named_as_by_going_through_themone_by_one() -> None:
     # 1,200 texts of 22 words in a row out of a song of 60, with words changed: some 200,000 meetings, more than are looked at at once.
     source = random.Random(23)
     song = [f"w{number}" for number in range(60)]
@@ -285,3 +290,21 @@ def test_j_of_shingles_is_symmetric_and_of_nothing_is_nothing() -> None:
     a, b = shingles("a b c d e f", "en"), shingles("b c d e f g h", "en")
     assert jaccard(a, b) == jaccard(b, a) == 1 / 4
     assert jaccard(a, shingles("", "en")) == 0.0
+
+
+def test_shingles_countedone_by_one_are_left_out_exactly_where_one_row_has_them(tmp_path: Path) -> None:
+    texts = [f"{text} {text}" for text in varied(5, 120)]
+    rows = Rows(tmp_path)
+    for batch in hashed(texts, ["en"] * len(texts), WIDTH):
+        rows.append(batch)
+    firsts = rows.firsts()
+    is_first = firsts == np.arange(len(firsts))
+    sets = shingle_all(texts, ["en"] * len(texts))
+    held = Counter(shingle for number, row in enumerate(sets) if is_first[number] for shingle in row.tolist())
+    expected = [int(2 * math.log2(held[shingle])) for number, row in enumerate(sets) for shingle in row.tolist() if is_first[number]]
+    is_counted = np.repeat(is_first, rows.sizes)
+    assert 0 in expected
+    assert max(expected) >= 2
+    for part in (7, 100, 1 << 22):
+        found = np.concatenate(list(one_by_one(rows, is_first, part)))
+        assert found[is_counted].tolist() == expected

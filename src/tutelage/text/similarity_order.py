@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
@@ -21,8 +22,13 @@ from tutelage.text.similarity_shingles import HASH_BITS, Batch, Integers, Shingl
 
 # The counters take at most 256 MB; several shingles may share one, which makes them seem less rare, never rarer than they are.
 MOST_COUNTER_BITS = 26
+# With more shingles than half the counters, most would share one; then they are counted one by one, so many at a time.
+MOST_IN_BUCKETS = 1 << (MOST_COUNTER_BITS - 1)
+PART_COUNTED = 1 << 22
 _MOST_COUNTED = 1 << 16
 BYTES = 8
+
+Rarities = npt.NDArray[np.uint8]
 
 
 class Flat:
@@ -136,17 +142,17 @@ class Ordered:
 
 
 def ordered(rows: Rows) -> Ordered:
-    """The rows in the order of rarity. The counts are of buckets of shingles, which is as exact: any order of all shingles will do."""
+    """The rows in the order of rarity. Few shingles are counted by bucket, which is as exact: any order of all shingles will do.
+
+    Many would share their buckets, and hardly one would be left out; they are counted one by one, a part of all hashes at a time.
+    """
     sizes, firsts = rows.sizes, rows.firsts()
     is_first = firsts == np.arange(len(firsts))
     total = int(sizes[is_first].sum())
-    bits = min(max(10, math.ceil(math.log2(total + 1)) + 1), MOST_COUNTER_BITS)
-    shift = np.uint64(HASH_BITS - bits)
-    levels = _levels(rows, is_first, bits, shift)
+    rarities = _by_bucket(rows, is_first, total) if total <= MOST_IN_BUCKETS else one_by_one(rows, is_first, PART_COUNTED)
     flat = Flat(rows.scratch)
     lengths = []
-    for batch, is_kept in _with_firsts(rows, is_first):
-        rarity = levels[batch.flat >> shift]
+    for (batch, is_kept), rarity in zip(_with_firsts(rows, is_first), rarities, strict=True):
         kept = (rarity > 0) & np.repeat(is_kept, batch.sizes)
         keys = (batch.flat | rarity.astype(np.uint64) << np.uint64(HASH_BITS))[kept]
         borders = bounds(kept.astype(np.int64))[bounds(batch.sizes)]
@@ -156,19 +162,45 @@ def ordered(rows: Rows) -> Ordered:
     return Ordered(flat, bounds(np.concatenate([np.zeros(0, dtype=np.int64), *lengths])), sizes, firsts)
 
 
-def _levels(rows: Rows, is_first: Truths, bits: int,
-            shift: np.uint64) -> npt.NDArray[np.uint8]:
-    """For each bucket of hashes 0 if one row at most has a shingle of it, else twice the logarithm to base 2 of the count."""
+def _by_bucket(rows: Rows, is_first: Truths, total: int) -> Iterator[Rarities]:
+    """For each shingle of each batch 0 if one row at most has one of its bucket, else twice the logarithm to base 2 of the count."""
+    bits = min(max(10, math.ceil(math.log2(total + 1)) + 1), MOST_COUNTER_BITS)
+    shift = np.uint64(HASH_BITS - bits)
     counts = np.zeros(1 << bits, dtype=np.uint32)
     for batch, is_kept in _with_firsts(rows, is_first):
         shared = batch.flat if is_kept.all() else batch.flat[np.repeat(is_kept, batch.sizes)]
         np.add.at(counts, (shared >> shift).view(np.int64), np.uint32(1))
-    logarithms = (2 * np.log2(np.arange(1, _MOST_COUNTED + 1))).astype(np.uint8)
-    levels = np.append(np.zeros(1, dtype=np.uint8), logarithms)
     found = np.empty(len(counts), dtype=np.uint8)
     for start in range(0, len(counts), _MOST_COUNTED):
-        found[start:start + _MOST_COUNTED] = levels[np.minimum(counts[start:start + _MOST_COUNTED], _MOST_COUNTED)]
-    return found
+        found[start:start + _MOST_COUNTED] = _levels(counts[start:start + _MOST_COUNTED])
+    for batch in rows.batches():
+        yield found[batch.flat >> shift]
+
+
+def one_by_one(rows: Rows, is_first: Truths, part: int) -> Iterator[Rarities]:
+    """The same for the shingles themselves: about `part` of them are counted at a time, and a byte each is kept."""
+    found = np.zeros(int(rows.sizes.sum()), dtype=np.uint8)
+    edges = np.linspace(0, 1 << HASH_BITS, -(-len(found) // part) + 1).astype(np.uint64)
+    for low, high in pairwise(edges):
+        hashes, places, at = [], [], 0
+        for batch, is_kept in _with_firsts(rows, is_first):
+            inside = (batch.flat >= low) & (batch.flat < high) & np.repeat(is_kept, batch.sizes)
+            hashes.append(batch.flat[inside])
+            places.append(np.flatnonzero(inside) + at)
+            at += len(inside)
+        counted = np.concatenate(hashes)
+        _, inverse, counts = np.unique(counted, return_inverse=True, return_counts=True)
+        found[np.concatenate(places)] = _levels(counts)[inverse]
+    start = 0
+    for batch in rows.batches():
+        yield found[start:start + len(batch.flat)]
+        start += len(batch.flat)
+
+
+def _levels(counts: Integers | npt.NDArray[np.uint32]) -> Rarities:
+    """0 for a count of one at most, else twice its logarithm to base 2, which fits a byte."""
+    levels: Rarities = (2 * np.log2(np.clip(counts, 1, _MOST_COUNTED))).astype(np.uint8)
+    return levels
 
 
 def _with_firsts(rows: Rows, is_first: Truths) -> Iterator[tuple[Batch, Truths]]:
