@@ -25,16 +25,21 @@ def _broken(loaded: Loaded) -> Iterator[tuple[Place, str]]:
         yield ("scores", "held_out"), (f"is {recipe.scores.held_out}, but the dataset holds out {recipe.dataset.held_out} rows only. "
                                        "Lower it or raise dataset.held_out.")
     limit = recipe.endpoint.context_length
-    drafts = ((("drafting", "max_tokens"), recipe.drafting.max_tokens), (("scores", "max_draft_tokens"), recipe.scores.max_draft_tokens))
+    drafts: tuple[tuple[Place, int], ...] = ((("drafting", "max_tokens"), recipe.drafting.max_tokens),
+                                             (("scores", "max_draft_tokens"), recipe.scores.max_draft_tokens))
     for place, tokens in drafts:
         if tokens >= limit:
             yield place, (f"is {tokens}; a draft and its prompt must fit endpoint.context_length ({limit}). "
                           "Lower it or raise endpoint.context_length.")
     yield from _not_permitted(recipe)
-    try:
-        find_base(recipe.training.base)
-    except InputError as error:
-        yield ("training", "base"), str(error)
+    bases: list[tuple[Place, str]] = [(("training", "base"), recipe.training.base)]
+    if recipe.dataset.augment.engine:
+        bases.append((("dataset", "augment", "engine"), recipe.dataset.augment.engine))
+    for place, name in bases:
+        try:
+            find_base(name)
+        except InputError as error:
+            yield place, str(error)
 
 
 def _not_permitted(recipe: Recipe) -> Iterator[tuple[Place, str]]:

@@ -7,9 +7,12 @@ from functools import cache
 from pathlib import Path
 
 from tutelage.core.engine import Tokenizer
-from tutelage.engine.bases import Base
+from tutelage.dataset.augment.asking import Speaker
+from tutelage.engine.bases import Base, find_base
 
 CountTokens = Callable[[Sequence[str]], list[int]]
+# Texts that an engine writes at once.
+STREAMS = 4
 
 
 def token_counter(base: Base) -> CountTokens:
@@ -30,3 +33,15 @@ def open_vocabulary(base: Base) -> Tokenizer:
     from tutelage.engine.vocabulary import Vocabulary
 
     return Vocabulary(Path(base.folder))
+
+
+def open_speaker(name: str) -> Speaker:
+    """The model of this name, folder or .gguf file, ready to write; whoever asked for it closes its engine."""
+    base = find_base(name)
+    if base.gguf:
+        from tutelage.engine.gguf_engine import GgufEngine
+
+        return Speaker(GgufEngine(Path(base.gguf), name=base.name, parallel=STREAMS), base.chat_format)
+    from tutelage.engine.torch_engine import TorchEngine
+
+    return Speaker(TorchEngine(Path(base.folder), name=base.name), base.chat_format)

@@ -12,7 +12,7 @@ from tutelage.core.permission import EVERYONE
 from tutelage.core.store import Making, content_id
 from tutelage.engine.bases import Base, find_base
 from tutelage.pipeline.recipe import Loaded, Recipe
-from tutelage.pipeline.skills import token_counter
+from tutelage.pipeline.skills import open_speaker, token_counter
 
 BASE_CACHE = "base"
 DESK_FILE = "desk.sqlite"
@@ -87,7 +87,7 @@ def make_dataset(making: Making, site: Site) -> None:
     from tutelage.dataset.make import make
 
     make(making, assigned=dataset_inputs(site).get("assigned", ""), audience=site.recipe.audience, count_tokens=token_counter(site.base),
-         context_length=site.recipe.training.maximum_tokens)
+         context_length=site.recipe.training.maximum_tokens, open_engine=open_speaker)
 
 
 def dataset_inputs(site: Site) -> dict[str, str]:
@@ -97,8 +97,10 @@ def dataset_inputs(site: Site) -> dict[str, str]:
     documents, dataset = STAGES[:2]
     documents_id = content_id(documents.name, version=documents.version, settings=site.recipe.documents, parents={},
                               inputs=documents.inputs(site))
+    writer = site.recipe.dataset.augment.engine
+    skills = {"base": site.base.sha256} | ({"writer": find_base(writer).sha256} if writer else {})
     return fingerprint(site.recipe.dataset, site.work, recipe=site.recipe.name, documents=documents_id, version=dataset.version,
-                       audience=site.recipe.audience, skills={"base": site.base.sha256})
+                       audience=site.recipe.audience, skills=skills)
 
 
 def make_training(making: Making, site: Site) -> None:
