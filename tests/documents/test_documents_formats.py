@@ -193,7 +193,7 @@ DEMO: dict[str, tuple[Kind, int, dict[str, int]]] = {
     "reason_tool_use_demo_50.jsonl": ("messages", 50, {"system": 50, "user": 70, "assistant": 112, "tool": 42}),
     "v1_sft_demo.jsonl": ("messages", 500, {"user": 500, "assistant": 500}),
     "v1_dpo_demo.jsonl": ("preference", 10, {"system": 10, "user": 10, "assistant": 10}),
-    "c4_demo.jsonl": ("text", 300, {}), "wiki_demo.txt": ("text", 1, {})}
+    "c4_demo.jsonl": ("text", 300, {}), "wiki_demo.txt": ("text", 30, {})}
 
 
 @pytest.mark.parametrize("name", DEMO)
@@ -201,7 +201,7 @@ def test_the_demo_files_of_llama_factory_come_in_with_every_row_and_role(name: s
     """Rows by its README, turns counted with json.load. Of a preference, the chosen reply is one more turn of the assistant."""
     kind, count, roles = DEMO[name]
     path = shared_data(f"llamafactory_demo/{name}")
-    rows = list(read(SourceFile(name, "demo", path)))
+    rows = list(read(SourceFile(name, "demo", path, format="lines" if name.endswith(".txt") else "auto")))
     assert [row.problem for row in rows if row.problem] == []
     assert ({row.kind for row in rows}, len(rows)) == ({kind}, count)
     assert Counter(message.role for row in rows for message in row.messages) == roles
@@ -214,3 +214,18 @@ def test_the_demo_files_of_llama_factory_come_in_with_every_row_and_role(name: s
 def test_the_demo_rows_whose_pictures_were_left_out_are_dropped_with_the_reason(name: str, count: int) -> None:
     rows = list(read(SourceFile(name, "demo", shared_data(f"llamafactory_demo/{name}"))))
     assert Counter(row.problem.reason if row.problem else row.kind for row in rows) == {"picture missing": count}
+
+
+def test_lines_of_a_text_file_are_texts_of_their_own_only_where_that_is_asked(tmp_path: Path) -> None:
+    path = tmp_path / "clauses.txt"
+    path.write_bytes("甲方应当付款。\r\n\r\n  The buyer pays.\n".encode("gb18030"))
+    rows = list(read(SourceFile("clauses.txt", "mine", path, format="lines")))
+    assert [(row.name, row.text) for row in rows] == [("clauses.txt:1", "甲方应当付款。"), ("clauses.txt:3", "The buyer pays.")]
+    assert len(list(read(SourceFile("clauses.txt", "mine", path)))) == 1
+
+
+def test_an_empty_text_file_has_no_line(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").touch()
+    (row,) = read(SourceFile("a.txt", "mine", tmp_path / "a.txt", format="lines"))
+    assert row.problem
+    assert row.problem.reason == "empty"

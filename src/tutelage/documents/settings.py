@@ -12,7 +12,7 @@ from tutelage.core.permission import EVERYONE, checked_label
 from tutelage.core.records import Language
 from tutelage.core.settings import Settings
 
-RowFormat = Literal["auto", "text", "alpaca", "sharegpt", "openai", "prompt_completion", "preference", "kto", "clauses"]
+RowFormat = Literal["auto", "text", "alpaca", "sharegpt", "openai", "prompt_completion", "preference", "kto", "clauses", "lines"]
 HalfWidth = Literal["letters", "digits", "spaces"]
 Label = Annotated[str, AfterValidator(checked_label)]
 
@@ -27,7 +27,8 @@ class Source(Settings):
     """A file, folder (with all below it), pattern, zip file, URL, or `package:licensedcode`; relative to the recipe's folder."""
 
     format: RowFormat = "auto"
-    """What the rows of .jsonl, .json, .csv and .parquet files are; auto recognises it file by file."""
+    """What the rows of .jsonl, .json, .csv and .parquet files are; auto recognises it file by file. `lines`: each line of a .txt file is
+    a text of its own."""
 
     permission: Label = ""
     """Who may use it, such as `client:acme matter:2024-17 only:training until:2027-12-31`; left out: as documents.permission."""

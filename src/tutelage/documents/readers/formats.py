@@ -25,6 +25,7 @@ _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
 
 EXPECTED: dict[RowFormat, str] = {
     "text": "text",
+    "lines": "text",
     "alpaca": "instruction and output (also input, system, history)",
     "sharegpt": "conversations with from and value",
     "openai": "messages with role and content",
@@ -218,5 +219,5 @@ def _needed(fields: Fields, name: str) -> object:
 
 
 FORMATS: dict[RowFormat, Callable[[Fields, Album], Shaped]] = {
-    "text": _text, "alpaca": _alpaca, "sharegpt": _turns, "openai": _turns, "prompt_completion": _prompt_completion,
+    "text": _text, "lines": _text, "alpaca": _alpaca, "sharegpt": _turns, "openai": _turns, "prompt_completion": _prompt_completion,
     "preference": _preference, "kto": _kto, "clauses": _clauses}

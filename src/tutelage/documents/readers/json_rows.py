@@ -1,11 +1,11 @@
-"""JSON lines and JSON files to rows, in bounded memory: a file of any size is read object by object."""
+"""JSON lines, lines of text and JSON files to rows, in bounded memory: a file of any size is read object by object."""
 
 from __future__ import annotations
 
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tutelage.documents.decode import Sniffed, sniff
 from tutelage.documents.readers.lines import has_wrong_bytes, lines, text_of, too_long, wrong_bytes
@@ -41,7 +41,16 @@ def read_json_lines(opened: Opened, options: ReadOptions) -> Iterator[Row]:
     if isinstance(sniffed, Unreadable):
         yield failed(opened.file, sniffed)
         return
-    yield from rows_from(opened, sniffed, _of_lines(opened, sniffed, options), options)
+    yield from rows_from(opened, sniffed, _of_lines(opened, sniffed, options, _fields_of), options)
+
+
+def read_lines(opened: Opened, options: ReadOptions) -> Iterator[Row]:
+    """Each line that is not empty, of a text file, as a text of its own."""
+    sniffed = sniff(opened.stream)
+    if isinstance(sniffed, Unreadable):
+        yield failed(opened.file, sniffed)
+        return
+    yield from rows_from(opened, sniffed, _of_lines(opened, sniffed, options, lambda line: {"text": line}), options)
 
 
 def read_json(opened: Opened, options: ReadOptions) -> Iterator[Row]:
@@ -54,12 +63,13 @@ def read_json(opened: Opened, options: ReadOptions) -> Iterator[Row]:
         yield from rows_from(opened, sniffed, _Scanner(text, sniffed.encoding, options.max_characters_a_row).records(), options)
 
 
-def _of_lines(opened: Opened, sniffed: Sniffed, options: ReadOptions) -> Iterator[Record]:
+def _of_lines(opened: Opened, sniffed: Sniffed, options: ReadOptions,
+              fields_of: Callable[[str], dict[str, object] | Unreadable]) -> Iterator[Record]:
     for line in lines(opened.stream, sniffed, options.max_characters_a_row):
         if isinstance(line.content, Unreadable):
             yield Record(line.number, line.content)
         elif not line.content.isspace():
-            yield Record(line.number, _fields_of(line.content.strip()))
+            yield Record(line.number, fields_of(line.content.strip()))
 
 
 def _fields_of(line: str) -> dict[str, object] | Unreadable:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from tutelage.documents.readers.docx import read_docx
 from tutelage.documents.readers.html import read_html
-from tutelage.documents.readers.json_rows import read_json, read_json_lines
+from tutelage.documents.readers.json_rows import read_json, read_json_lines, read_lines
 from tutelage.documents.readers.opened import Opened, failed, opening
 from tutelage.documents.readers.pdf import read_pdf
 from tutelage.documents.readers.tables import read_csv, read_parquet
@@ -16,8 +16,14 @@ from tutelage.documents.rows import ReadOptions, Row, Unreadable
 from tutelage.documents.sources import SourceFile
 
 DEFAULT = ReadOptions()
+
+
+def _read_txt(opened: Opened, options: ReadOptions) -> Iterator[Row]:
+    return (read_lines if opened.file.format == "lines" else read_text)(opened, options)
+
+
 READERS: dict[str, Callable[[Opened, ReadOptions], Iterator[Row]]] = {
-    ".txt": read_text, ".md": read_text, ".license": read_text, ".html": read_html, ".htm": read_html, ".docx": read_docx,
+    ".txt": _read_txt, ".md": read_text, ".license": read_text, ".html": read_html, ".htm": read_html, ".docx": read_docx,
     ".pdf": read_pdf,
     ".jsonl": read_json_lines, ".json": read_json,
     ".csv": read_csv, ".parquet": read_parquet}
@@ -49,7 +55,7 @@ def rows_of(opened: Opened, options: ReadOptions) -> Iterator[Row]:
     reader = READERS.get(opened.ending)
     if reader is None:
         yield failed(opened.file, _no_reader(opened.ending))
-    elif opened.size == 0 and reader is not read_text:
+    elif opened.size == 0 and reader not in (read_text, _read_txt):
         yield failed(opened.file, Unreadable("empty", "There is no text in it."))
     else:
         try:

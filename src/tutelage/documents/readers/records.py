@@ -61,7 +61,8 @@ def _shaped(record: Record, row_format: RowFormat, album: Album, options: ReadOp
         raise WrongField(fields)
     if row_format == "auto":
         raise WrongField(Unreadable("unknown row format", f"It has {_shown(fields)}. Rename the fields, or state the format of this source "
-                                    "(documents.sources: path and format).", expected="; ".join(EXPECTED.values())), is_of_all=True)
+                                    "(documents.sources: path and format).", expected="; ".join(dict.fromkeys(EXPECTED.values()))),
+                         is_of_all=True)
     try:
         return FORMATS[row_format](fields, album), fields
     except WrongField as wrong:
