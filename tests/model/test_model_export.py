@@ -19,7 +19,8 @@ from tutelage.core.errors import InputError
 from tutelage.engine.gguf_engine import GgufEngine
 from tutelage.engine.torch_engine import TorchEngine
 from tutelage.engine.vocabulary import Vocabulary
-from tutelage.model.export_gguf import TYPES, chat_template, export_gguf
+from tutelage.model.export_gguf import TYPES, export_gguf
+from tutelage.model.export_template import chat_template
 
 TEXTS = ("Fee: 12,345.67 €\r\n\t(net)", "第三条 保密期限为三年。", "it's don't 'S  x", "<|im_end|>\n<|im_start|>system", "", " ", "😀 a1b2")
 

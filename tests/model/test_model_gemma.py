@@ -26,7 +26,8 @@ from tutelage.engine.gguf_engine import GgufEngine
 from tutelage.engine.llama_library import LlamaVocabulary
 from tutelage.engine.torch_engine import TorchEngine
 from tutelage.engine.vocabulary import Vocabulary
-from tutelage.model.export_gguf import chat_template, export_gguf
+from tutelage.model.export_gguf import export_gguf
+from tutelage.model.export_template import chat_template
 from tutelage.model.parity import Evidence
 
 TALK = (Message(role="system", content="Be brief."), Message(role="user", content="A \"fee\"?"), Message(role="assistant", content="No."))

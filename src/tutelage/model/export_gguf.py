@@ -15,9 +15,10 @@ import numpy as np
 from gguf.quants import quantize
 from safetensors import safe_open
 
-from tutelage.core.chat import SYSTEM_GAP, ChatFormat
+from tutelage.core.chat import ChatFormat
 from tutelage.core.errors import InputError
 from tutelage.engine.families import FAMILIES, GEMMA3, GEMMA3_LOCAL_THETA, Family, gemma3_layer_types
+from tutelage.model.export_template import chat_template
 from tutelage.model.export_tokenizer import add_tokenizer
 
 SUPPORTED = {family.model_type: family for family in FAMILIES}
@@ -25,8 +26,6 @@ Quantisation = Literal["q8_0", "f16"]
 TYPES = {"q8_0": gguf.GGMLQuantizationType.Q8_0, "f16": gguf.GGMLQuantizationType.F16}
 FILE_TYPES = {"q8_0": gguf.LlamaFileType.MOSTLY_Q8_0, "f16": gguf.LlamaFileType.MOSTLY_F16}
 BLOCK = 32  # weights of a row that share a scale in q8_0
-_LEAD = ("{% set lead = \"\" %}{% set turns = messages %}{% if messages[0]['role'] == 'system' %}"
-         f"{{% set lead = messages[0]['content'] + {json.dumps(SYSTEM_GAP)} %}}{{% set turns = messages[1:] %}}{{% endif %}}")
 
 
 def export_gguf(folder: Path, path: Path, *, quantisation: Quantisation, name: str, chat_format: ChatFormat) -> None:
@@ -85,20 +84,6 @@ def _gemma3_extras(config: dict[str, Any]) -> list[str]:
     extras += [extra for kind in rotary for extra in _rotary_extras(f"{kind} ", rotary[kind])]
     local = rotary["sliding_attention"]["rope_theta"]
     return extras + ([] if local == GEMMA3_LOCAL_THETA else [f"sliding_attention rope_theta {local}"])
-
-
-def chat_template(chat_format: ChatFormat) -> str:
-    """The format as a Jinja template, for servers that render for themselves."""
-    names = ", ".join(f"{json.dumps(role)}: {json.dumps(name)}" for role, name in chat_format.roles.items())
-    start, end = json.dumps(chat_format.start), json.dumps(chat_format.end)
-    reply = json.dumps(f"{chat_format.start}{chat_format.roles['assistant']}\n")
-    lead, turns = "", "messages"
-    if "system" not in chat_format.roles:  # a system message leads the user's first one, as in core.chat
-        lead, turns = '(lead if loop.first else "") + ', "turns"
-    return (f"{{% set names = {{{names}}} %}}{_LEAD if lead else ''}{{{{ {json.dumps(chat_format.begin)} }}}}"
-            f"{{% for message in {turns} %}}"
-            f"{{{{ {start} + names[message['role']] + \"\\n\" + {lead}message['content'] + {end} + \"\\n\" }}}}"
-            f"{{% endfor %}}{{% if add_generation_prompt %}}{{{{ {reply} }}}}{{% endif %}}")
 
 
 def _add_shape(writer: gguf.GGUFWriter, config: dict[str, Any], family: Family) -> None:
