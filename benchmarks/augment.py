@@ -37,8 +37,9 @@ from tutelage.scores import statistics as paired
 from tutelage.scores.classifier import TypeClassifier
 from tutelage.text.similarity import Shingles
 from tutelage.training.bodies import choose_body, head_weight
-from tutelage.training.loop import Loop, measure
+from tutelage.training.loop import Loop
 from tutelage.training.methods import METHODS
+from tutelage.training.objectives.language import LanguageObjective
 from tutelage.training.rows import render_row
 from tutelage.training.settings import TrainingSettings
 
@@ -167,11 +168,11 @@ def tuned_bits(folder: Path, scratch: Path, train: Sequence[Example], watched: S
     vocabulary = Vocabulary(folder)
     rendered = [[render_row(row, CHATML, vocabulary) for row in part] for part in (train, watched, measured)]
     torch.manual_seed(settings.seed)
-    model = METHODS[settings.method](load_causal(folder), settings)
-    body = choose_body(model)
-    Loop(model=model, body=body, train=rendered[0], validation=rendered[1], settings=settings, scratch=scratch, events=Events()).run()
-    weight = head_weight(model)
-    return [measure(body, weight, [row], tokens=4096).nats_per_token * row.trained / math.log(2) for row in rendered[2]]
+    model = METHODS[settings.method].attach(load_causal(folder), settings)
+    objective = LanguageObjective(choose_body(model), head_weight(model))
+    Loop(model=model, objective=objective, train=rendered[0], validation=rendered[1], settings=settings, scratch=scratch,
+         events=Events()).run()
+    return [objective.measure([row], tokens=4096).loss * row.trained / math.log(2) for row in rendered[2]]
 
 
 def main() -> None:

@@ -56,7 +56,7 @@ def examples() -> list[Example]:
 
 def test_the_packed_path_of_a_real_gemma_equals_pefts_own_layers(gemma: Path) -> None:
     torch.manual_seed(1)
-    model = METHODS["lora"](load_causal(gemma), TrainingSettings())
+    model = METHODS["lora"].attach(load_causal(gemma), TrainingSettings())
     for weight in trainable(model).values():
         torch.nn.init.normal_(weight, std=0.01)
     vocabulary = Vocabulary(gemma)

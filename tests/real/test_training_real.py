@@ -60,7 +60,7 @@ def examples() -> list[Example]:
 
 def test_the_packed_path_of_a_real_model_equals_plain_peft(folder):
     torch.manual_seed(1)
-    model = METHODS["lora"](load_causal(folder), TrainingSettings())
+    model = METHODS["lora"].attach(load_causal(folder), TrainingSettings())
     for weight in trainable(model).values():
         torch.nn.init.normal_(weight, std=0.01)
     vocabulary = Vocabulary(folder)

@@ -46,7 +46,7 @@ def rows_of(folders, rows):
 def adapted(base, dtype, **changed):
     """The tiny model with an adapter whose weights are all random: B = 0 would hide mistakes in the gradient of A."""
     torch.manual_seed(5)
-    model = METHODS["lora"](load_causal(base).to(dtype), TrainingSettings(rank=4, **changed))
+    model = METHODS["lora"].attach(load_causal(base).to(dtype), TrainingSettings(rank=4, **changed))
     for weight in trainable(model).values():
         torch.nn.init.normal_(weight, std=0.1)
     return model

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 import training_stage
@@ -13,12 +14,16 @@ from training_stage import make_dataset, make_example, run_training, small_examp
 from tutelage.core.chat import CHATML
 from tutelage.core.errors import Paused, TutelageError
 from tutelage.core.events import Recorder
+from tutelage.core.files import file_sha256
 from tutelage.core.store import Store
+from tutelage.engine.bases import folder_sha256
 from tutelage.engine.torch_base import load_causal
 from tutelage.engine.vocabulary import Vocabulary
 from tutelage.training.bodies import PaddedBody, head_weight
-from tutelage.training.loop import measure
+from tutelage.training.objectives.language import LanguageObjective
 from tutelage.training.rows import render_row
+from tutelage.training.settings import TrainingSettings
+from tutelage.training.tasks import TASKS
 
 WEIGHTS = "adapter/adapter_model.safetensors"
 
@@ -102,7 +107,8 @@ def test_the_adapter_on_the_disk_is_the_best_one_measured_without_dropout(tmp_pa
     model = PeftModel.from_pretrained(load_causal(base), str(made.folder / "adapter")).eval()
     vocabulary = Vocabulary(base)
     found = [render_row(example, CHATML, vocabulary) for example in examples if example.part == "validation"]
-    assert measure(PaddedBody(model), head_weight(model), found, tokens=500).nats_per_token == pytest.approx(summary["best_loss"], rel=1e-5)
+    measured = LanguageObjective(PaddedBody(model), head_weight(model)).measure(found, tokens=500)
+    assert measured.loss == pytest.approx(summary["best_loss"], rel=1e-5)
 
 
 def test_a_paused_run_with_dropout_goes_on_with_the_same_random_numbers(tmp_path, base):
@@ -131,6 +137,29 @@ def test_a_tune_that_did_not_take_is_no_artifact(tmp_path, base):
     with pytest.raises(TutelageError, match=r"the tune did not take: on 10 training rows the loss is .* with the adapter"):
         run_training(tmp_path, base, make_dataset(tmp_path, small_examples()), learning_rate=1e-30)
     assert Store(tmp_path).all("training") == []
+
+
+def test_continued_pretraining_learns_every_token_of_plain_texts(tmp_path, base):
+    rows = [row.model_copy(update={"task": "pretraining", "messages": row.messages[-1:]}) for row in small_examples()]
+    made = run_training(tmp_path, base, make_dataset(tmp_path, rows), task="pretraining")
+    summary = json.loads(made.file("training.json").read_text())
+    assert summary["best_loss"] < summary["base_loss"]
+    assert summary["train"]["tokens"] - summary["train"]["trained"] == summary["train"]["rows"]  # the first token of each is read only
+    first = json.loads(made.file("batch.jsonl").read_text().splitlines()[0])
+    assert "".join(piece["text"] for piece in first["pieces"]) == next(row.text for row in rows if row.id == first["id"])
+
+
+def test_tasks_are_the_choices_of_the_settings():
+    assert set(TASKS) == set(get_args(TrainingSettings.model_fields["task"].annotation))
+
+
+def test_the_manifest_names_base_tokenizer_chat_format_and_data(calm, base):
+    facts, summary = calm.manifest.facts, json.loads(calm.file("training.json").read_text())
+    assert facts["base_sha256"] == summary["base_sha256"] == folder_sha256(base)
+    assert facts["tokenizer_sha256"] == summary["tokenizer_sha256"] == file_sha256(base / "tokenizer.json")
+    assert facts["chat_format_hash"] == summary["chat_format_hash"] == CHATML.hash
+    assert facts["weights_sha256"] == file_sha256(calm.file(WEIGHTS))
+    assert calm.manifest.parents == {"dataset": summary["dataset"]}
 
 
 def test_the_preview_tells_learned_tokens_from_others(calm):

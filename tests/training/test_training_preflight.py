@@ -68,6 +68,6 @@ def test_a_row_that_gives_a_held_out_row_away_stops_the_training_before_it_begin
 
 def test_rows_of_a_task_that_cannot_be_trained_are_refused_by_the_task(tmp_path, base):
     rows = [row.model_copy(update={"task": "preference", "rejected": "No."}) for row in small_examples()]
-    with pytest.raises(InputError, match="training: the dataset has 18 rows of the task preference; training learns from clause, "
-                                         "instruction, classification rows only"):
+    with pytest.raises(InputError, match=r"training: the dataset has 18 rows of the task preference; this training\.task learns from "
+                                         "clause, instruction, classification rows only"):
         run_training(tmp_path, base, make_dataset(tmp_path, rows))

@@ -1,8 +1,10 @@
 """The step size over the course of a training."""
 
+from typing import get_args
+
 import pytest
 
-from tutelage.training.schedule import SANE_RATES, SCHEDULES, is_sane, learning_rate
+from tutelage.training.schedule import DEFAULT_RATES, SANE_RATES, SCHEDULES, highest_rate, learning_rate
 from tutelage.training.settings import TrainingSettings
 
 
@@ -31,8 +33,11 @@ def test_schedules_are_the_choices_of_the_settings():
     assert set(SCHEDULES) == set(TrainingSettings.model_json_schema()["properties"]["schedule"]["enum"])
 
 
-def test_full_tuning_rates_are_outside_what_is_sane_for_lora():
-    assert set(SANE_RATES) == {"lora"}
-    assert is_sane("lora", 5e-4)
-    assert not is_sane("lora", 1e-5)
-    assert not is_sane("lora", 1e-2)
+def test_each_method_has_a_rate_of_its_own_within_its_sane_range():
+    methods = set(get_args(TrainingSettings.model_fields["method"].annotation))
+    assert set(SANE_RATES) == set(DEFAULT_RATES) == methods
+    for method in methods:
+        low, high = SANE_RATES[method]
+        assert low <= highest_rate(TrainingSettings.model_validate({"method": method})) <= high
+    assert highest_rate(TrainingSettings()) == 2e-3
+    assert highest_rate(TrainingSettings(learning_rate=5e-4)) == 5e-4

@@ -15,18 +15,18 @@ WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 
 
-def trainable(model: PeftModel) -> dict[str, torch.nn.Parameter]:
+def trainable(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
     """The weights that are learned, by name, in a fixed order."""
     return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
 
 
-def copy_weights(model: PeftModel) -> dict[str, torch.Tensor]:
+def copy_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     """A copy of the learned weights as they are now, on the processor."""
     return {name: weight.detach().cpu().clone() for name, weight in trainable(model).items()}
 
 
 @torch.no_grad()
-def put_weights(model: PeftModel, weights: Mapping[str, torch.Tensor]) -> None:
+def put_weights(model: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
     """Give the learned weights these values."""
     for name, weight in trainable(model).items():
         weight.copy_(weights[name])

@@ -6,10 +6,11 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Generic
 
 import torch
 
-from tutelage.training.rows import TrainingRow
+from tutelage.training.rows import R, TrainingRow
 
 PADDING = 0  # any id will do: padding stands right of a row, where a causal model's other positions never look
 
@@ -79,19 +80,19 @@ class MicroBatch:
         return torch.tensor(positions)
 
 
-class BatchOrder:
+class BatchOrder(Generic[R]):
     """The endless sequence of batches: each epoch goes through all rows once, in an order of its own.
 
     It depends on the rows, `batch_rows` and `seed` alone, so any step can be looked up again after a restart.
     """
 
-    def __init__(self, rows: Sequence[TrainingRow], *, batch_rows: int, seed: int) -> None:
+    def __init__(self, rows: Sequence[R], *, batch_rows: int, seed: int) -> None:
         self._rows = tuple(rows)
         self._batch_rows = batch_rows
         self._seed = seed
         self.steps_per_epoch = -(-len(self._rows) // batch_rows)
 
-    def batch(self, step: int) -> tuple[TrainingRow, ...]:
+    def batch(self, step: int) -> tuple[R, ...]:
         """The rows of a step (the first is 0), shortest first."""
         epoch, place = divmod(step, self.steps_per_epoch)
         order = list(range(len(self._rows)))
@@ -100,7 +101,7 @@ class BatchOrder:
         return tuple(by_length([self._rows[index] for index in chosen]))
 
 
-def by_length(rows: Sequence[TrainingRow]) -> list[TrainingRow]:
+def by_length(rows: Sequence[R]) -> list[R]:
     """The rows, shortest first; rows of one length by id."""
     return sorted(rows, key=lambda row: (len(row.ids), row.id))
 

@@ -27,20 +27,20 @@ class Body(Protocol):
 
 
 class PaddedBody:
-    """Any causal decoder of transformers, with PEFT's own layers, on rows padded on the right.
+    """Any causal decoder of transformers, by its own layers and PEFT's, on rows padded on the right.
 
     No attention mask is needed: a causal model's real positions never look at what stands right of them.
     """
 
     name = "padded"
 
-    def __init__(self, model: PeftModel) -> None:
-        base: Any = model.get_base_model()
+    def __init__(self, model: torch.nn.Module) -> None:
+        base = bare(model)
         self._decoder = base.get_decoder()
         self._device = base.device
 
     def refresh(self) -> None:
-        """Nothing to do: PEFT's layers read the adapter's weights themselves."""
+        """Nothing to do: the layers read their weights themselves."""
 
     def hidden(self, batch: MicroBatch) -> torch.Tensor:
         """Hidden states at the positions that predict `batch.targets`, in that order. Shape (learned, width)."""
@@ -48,17 +48,22 @@ class PaddedBody:
         return states.reshape(-1, states.shape[-1])[batch.padded_positions.to(self._device)]
 
 
-def choose_body(model: PeftModel) -> Body:
+def bare(model: torch.nn.Module) -> Any:
+    """The model of transformers itself, whether or not PEFT stands around it."""
+    return model.get_base_model() if isinstance(model, PeftModel) else model
+
+
+def choose_body(model: torch.nn.Module) -> Body:
     """The packed path where it is exact (a Llama or Gemma 3 on a processor, an adapter without dropout), else the padded one."""
-    return PackedBody(model) if fits(model) else PaddedBody(model)
+    return PackedBody(model) if isinstance(model, PeftModel) and fits(model) else PaddedBody(model)
 
 
-def head_weight(model: PeftModel) -> torch.Tensor:
+def head_weight(model: torch.nn.Module) -> torch.Tensor:
     """The frozen output layer, shape (vocabulary, width).
 
     Raises InputError for a model whose logits are more than hidden states times this weight.
     """
-    base: Any = model.get_base_model()
+    base = bare(model)
     head = base.get_output_embeddings()
     capped = "final_logit_softcapping" in base.config.to_dict() and base.config.final_logit_softcapping
     if head is None or head.bias is not None or capped:

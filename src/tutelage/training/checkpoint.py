@@ -18,8 +18,8 @@ NAME = "checkpoint.pt"
 class CurveRow(Record):
     """A line of `curve.jsonl`. Row 0 stands before the first step and has no training loss.
 
-    Losses are nats a learned token; `tokens` counts all tokens of the rows trained on so far; `seconds` the time so far,
-    measurements included. `validation_loss` and `bits_per_byte` are None where nothing was measured.
+    Losses are nats a unit of the objective (a learned token, or a row); `tokens` counts all tokens of the rows trained on so far;
+    `seconds` is the time so far, measurements included. `validation_loss`, `bits_per_byte` and `score` are None where nothing was measured.
     """
 
     step: int
@@ -27,6 +27,7 @@ class CurveRow(Record):
     loss: float | None
     validation_loss: float | None
     bits_per_byte: float | None
+    score: float | None
     learning_rate: float
     gradient_norm: float | None
     seconds: float

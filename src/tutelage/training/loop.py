@@ -5,21 +5,19 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic
 
 import torch
-from peft import PeftModel
 
 from tutelage.core.errors import Paused, TutelageError
 from tutelage.core.events import Events
 from tutelage.training.adapters import copy_weights, put_weights, trainable
-from tutelage.training.batches import BatchOrder, MicroBatch, by_length, micro_batches
-from tutelage.training.bodies import Body, head_weight
+from tutelage.training.batches import BatchOrder
 from tutelage.training.checkpoint import NAME, CurveRow, State, read_checkpoint, write_checkpoint
-from tutelage.training.losses import head_loss
-from tutelage.training.rows import TrainingRow
-from tutelage.training.schedule import learning_rate
+from tutelage.training.objectives import Measured, Objective
+from tutelage.training.rows import R
+from tutelage.training.schedule import highest_rate, learning_rate
 from tutelage.training.settings import TrainingSettings
 from tutelage.training.signals import StopRequests
 
@@ -27,40 +25,24 @@ LARGEST_NORM = 1.0  # gradients are scaled down to it; usual in fine-tuning, and
 ROUGH_AFTER = 2  # steps after which the time that is left is told
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Loss on rows: nats a learned token, and bits per UTF-8 byte of the replies (their end-of-turn tokens included)."""
-
-    nats_per_token: float
-    bits_per_byte: float
-
-
 class _Stopped(Exception):
     """Unwinds a step that a signal interrupted."""
 
 
-@torch.no_grad()
-def measure(body: Body, weight: torch.Tensor, rows: Sequence[TrainingRow], *, tokens: int) -> Measured:
-    """The loss on rows as they are, computed `tokens` at a time. The order of the rows does not matter."""
-    nats = sum(float(head_loss(body.hidden(batch), weight, batch.targets.to(weight.device)))
-               for batch in micro_batches(by_length(rows), tokens=tokens))
-    return Measured(nats / sum(row.trained for row in rows), nats / math.log(2) / max(1, sum(row.reply_bytes for row in rows)))
+class Loop(Generic[R]):
+    """One training of a model's trainable weights. `run` goes on from a checkpoint in `scratch` if there is one."""
 
-
-class Loop:
-    """One training of a model with an adapter attached. `run` goes on from a checkpoint in `scratch` if there is one."""
-
-    def __init__(self, *, model: PeftModel, body: Body, train: Sequence[TrainingRow], validation: Sequence[TrainingRow],
+    def __init__(self, *, model: torch.nn.Module, objective: Objective[R], train: Sequence[R], validation: Sequence[R],
                  settings: TrainingSettings, scratch: Path, events: Events) -> None:
-        self._model, self._body, self._weight = model, body, head_weight(model)
+        self._model, self._objective = model, objective
         self._order = BatchOrder(train, batch_rows=settings.batch_rows, seed=settings.seed)
         self._validation = validation
         self._settings, self._checkpoint, self._events = settings, scratch / NAME, events
-        self._optimiser = torch.optim.AdamW(trainable(model).values(), lr=settings.learning_rate, weight_decay=0.0)
+        self._optimiser = torch.optim.AdamW(trainable(model).values(), lr=highest_rate(settings), weight_decay=0.0)
         self._rough_at = ROUGH_AFTER
 
     def run(self) -> State:
-        """Train to the end; afterwards the model carries the best adapter.
+        """Train to the end; afterwards the model carries the best weights.
 
         Raises Paused after SIGTERM or SIGINT, with a checkpoint written, and TutelageError for a loss that is no number.
         """
@@ -75,7 +57,7 @@ class Loop:
                 raise Paused(f"training: stopped by {stop.asked} after step {state.step} of {self._settings.maximum_steps}; the state is "
                              "saved. Run the same command again to go on from there.") from None
         put_weights(self._model, state.best)
-        self._body.refresh()
+        self._objective.refresh()
         return state
 
     def _begin(self) -> State:
@@ -84,18 +66,18 @@ class Loop:
             state, weights = read_checkpoint(self._checkpoint, self._optimiser)
             put_weights(self._model, weights)
             torch.set_rng_state(state.random)
-            self._body.refresh()
+            self._objective.refresh()
             self._rough_at = state.step + ROUGH_AFTER
             self._events.note("training", "training.resumed", step=state.step, total=self._settings.maximum_steps)
             return state
-        self._body.refresh()
+        self._objective.refresh()
         state = State()
         started = time.monotonic()
         measured = self._measure(state)
         state.seconds = time.monotonic() - started
-        state.curve.append(CurveRow(step=0, tokens=0, loss=None, validation_loss=measured.nats_per_token,
-                                    bits_per_byte=measured.bits_per_byte, learning_rate=0.0, gradient_norm=None,
-                                    seconds=round(state.seconds, 2)))
+        state.curve.append(CurveRow(step=0, tokens=0, loss=None, validation_loss=measured.loss,
+                                    bits_per_byte=measured.bits_per_byte, score=measured.score, learning_rate=0.0,
+                                    gradient_norm=None, seconds=round(state.seconds, 2)))
         self._tell(state)
         return state
 
@@ -110,7 +92,7 @@ class Loop:
             group["lr"] = rate
         self._optimiser.step()
         self._optimiser.zero_grad()
-        self._body.refresh()
+        self._objective.refresh()
         state.step += 1
         state.tokens += sum(len(row.ids) for row in rows)
         state.step_seconds += time.monotonic() - started
@@ -118,38 +100,36 @@ class Loop:
         measured = self._measure(state) if due else None
         state.seconds += time.monotonic() - started
         state.curve.append(CurveRow(step=state.step, tokens=state.tokens, loss=loss, learning_rate=rate, gradient_norm=norm,
-                                    validation_loss=measured.nats_per_token if measured else None,
-                                    bits_per_byte=measured.bits_per_byte if measured else None, seconds=round(state.seconds, 2)))
+                                    validation_loss=measured.loss if measured else None,
+                                    bits_per_byte=measured.bits_per_byte if measured else None,
+                                    score=measured.score if measured else None, seconds=round(state.seconds, 2)))
         state.random = torch.get_rng_state()
         if state.step % self._settings.checkpoint_every == 0 or due:
             self._save(state)
         self._tell(state)
 
-    def _gradients(self, rows: Sequence[TrainingRow], step: int, stop: StopRequests) -> float:
-        """Leave the gradient of the mean loss a learned token in the weights, and give that loss."""
-        learned = sum(row.trained for row in rows)
+    def _gradients(self, rows: Sequence[R], step: int, stop: StopRequests) -> float:
+        """Leave the gradient of the mean loss a unit in the weights, and give that loss."""
+        units = self._objective.count(rows)
         total = 0.0
-        for batch in micro_batches(rows, tokens=self._settings.micro_batch_tokens):
+        for group in self._objective.micro_batches(rows, tokens=self._settings.micro_batch_tokens):
             if stop.asked:
                 raise _Stopped
-            loss = self._loss(batch) / learned
+            loss = self._objective.loss(group) / units
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
         if not math.isfinite(total):
             raise TutelageError(f"training: the loss of step {step} is {total}; it must be a finite number. The weights have gone astray: "
-                                f"lower training.learning_rate (it is {self._settings.learning_rate:g}) or raise training.warmup_steps "
+                                f"lower training.learning_rate (it is {highest_rate(self._settings):g}) or raise training.warmup_steps "
                                 f"(it is {self._settings.warmup_steps}), and run again.")
         return total
 
-    def _loss(self, batch: MicroBatch) -> torch.Tensor:
-        return head_loss(self._body.hidden(batch), self._weight, batch.targets.to(self._weight.device))
-
     def _measure(self, state: State) -> Measured:
-        """Measure on all validation rows, and keep the adapter if it is the best so far."""
+        """Measure on all validation rows, and keep the weights if they are the best so far."""
         self._model.eval()
-        measured = measure(self._body, self._weight, self._validation, tokens=self._settings.micro_batch_tokens)
+        measured = self._objective.measure(self._validation, tokens=self._settings.micro_batch_tokens)
         self._model.train()
-        loss = measured.nats_per_token
+        loss = measured.loss
         if loss < state.best_loss:
             state.best_step, state.best_loss, state.best = state.step, loss, copy_weights(self._model)
         if loss < state.gained - self._settings.minimum_gain:
@@ -165,7 +145,7 @@ class Loop:
         row, total = state.curve[-1], self._settings.maximum_steps
         left = state.seconds / state.step * (total - state.step) if state.step else None
         self._events.step("training", done=state.step, total=total, loss=row.loss, validation_loss=row.validation_loss,
-                          bits_per_byte=row.bits_per_byte, learning_rate=row.learning_rate, tokens=state.tokens,
+                          bits_per_byte=row.bits_per_byte, score=row.score, learning_rate=row.learning_rate, tokens=state.tokens,
                           tokens_per_second=round(state.tokens / state.step_seconds, 1) if state.step else None,
                           seconds_left=round(left) if left is not None else None)
         if left is not None and state.step == self._rough_at and state.step < total:

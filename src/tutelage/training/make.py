@@ -1,36 +1,50 @@
-"""Makes an adapter from a dataset and a base model, with the proof that the tune took."""
+"""Tunes a base model with a dataset: what was learned, kept apart from the base, and the proof that the tune took."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from tutelage.core.chat import ChatFormat
+from tutelage.core.events import Fact
 from tutelage.core.files import file_sha256, read_rows, write_rows, write_whole
 from tutelage.core.records import Example, Record
 from tutelage.core.store import Making
 from tutelage.engine.bases import folder_chat_format, folder_sha256
-from tutelage.engine.torch_base import load_causal
 from tutelage.engine.vocabulary import Vocabulary
-from tutelage.training.adapters import WEIGHTS, save_adapter
-from tutelage.training.bodies import choose_body
 from tutelage.training.checkpoint import State
 from tutelage.training.devices import Device, choose_device
 from tutelage.training.loop import Loop
 from tutelage.training.methods import METHODS
-from tutelage.training.preflight import Lengths, Ready, measure_lengths, prepare
-from tutelage.training.preview import preview
+from tutelage.training.preflight import Lengths, Ready, measure_lengths
 from tutelage.training.proof import Proof, prove
-from tutelage.training.schedule import RATE_SOURCE, SANE_RATES, is_sane
+from tutelage.training.schedule import RATE_SOURCE, SANE_RATES, highest_rate
 from tutelage.training.settings import TrainingSettings
+from tutelage.training.tasks import TASKS
+
+ADAPTER = "adapter"  # the folder of what was learned
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """How a training ended, and the fingerprints of what it started from."""
+
+    state: State
+    unit: str
+    path: str
+    base_sha256: str
+    tokenizer_sha256: str
 
 
 class Summary(Record):
     """`training.json`: what came out, what it came from, and what it took.
 
-    Losses are nats a learned token on the validation rows. `path` is "packed" or "padded"; both compute the same.
+    Losses are nats a `unit` (a learned token, or a row) on the validation rows; bits a byte and the score (share that is right) are
+    None where the task has none. `path` is "packed" or "padded"; both compute the same.
     """
 
     base: str
@@ -38,15 +52,20 @@ class Summary(Record):
     chat_format_hash: str
     tokenizer_sha256: str
     dataset: str
+    task: str
     method: str
+    learning_rate: float
+    unit: str
     weights_sha256: str
     steps: int
     best_step: int
     stopped_early: bool
     base_loss: float
     best_loss: float
-    base_bits_per_byte: float
-    best_bits_per_byte: float
+    base_bits_per_byte: float | None
+    best_bits_per_byte: float | None
+    base_score: float | None
+    best_score: float | None
     proof: Proof
     tokens: int
     tokens_per_second: float
@@ -69,25 +88,26 @@ def make(making: Making, *, base_folder: Callable[[], Path]) -> None:
     """
     assert isinstance(making.settings, TrainingSettings)
     settings = making.settings
-    if not is_sane(settings.method, settings.learning_rate):
-        low, high = SANE_RATES[settings.method]
-        making.events.warning("training", "training.rate_outside", rate=settings.learning_rate, low=low, high=high, source=RATE_SOURCE)
+    low, high = SANE_RATES[settings.method]
+    if not low <= (rate := highest_rate(settings)) <= high:
+        making.events.warning("training", "training.rate_outside", rate=rate, low=low, high=high, source=RATE_SOURCE)
     folder = base_folder()
     vocabulary, chat_format = Vocabulary(folder), folder_chat_format(folder)
-    examples = read_rows(making.parents["dataset"].file("examples.jsonl"), Example)
-    ready = prepare(making, settings, examples, chat_format, vocabulary)
+    examples = list(read_rows(making.parents["dataset"].file("examples.jsonl"), Example))
+    ready = TASKS[settings.task].prepare(making, settings, examples, chat_format, vocabulary)
     _report_lengths(making, settings, ready)
-    write_rows(making.folder / "batch.jsonl", preview(ready.train, vocabulary))
+    write_rows(making.folder / "batch.jsonl", TASKS[settings.task].preview(ready.train, vocabulary))
     device = choose_device(settings.threads)
-    state, path = _train(making, settings, ready, folder, device)
-    proof = prove(folder, making.folder / "adapter", ready.train, tokens=settings.micro_batch_tokens)
-    write_rows(making.folder / "curve.jsonl", state.curve)
-    summary = _summarise(making, settings, ready, state, proof=proof, folder=folder, chat_format=chat_format, device=device, path=path)
+    trained = _train(making, settings, ready, folder, device)
+    proof = prove(TASKS[settings.task], METHODS[settings.method], settings, ready=ready, base_folder=folder,
+                  adapter=making.folder / ADAPTER, scratch=making.scratch)
+    write_rows(making.folder / "curve.jsonl", trained.state.curve)
+    summary = _summarise(making, settings, ready, trained, proof=proof, chat_format=chat_format, device=device)
     write_whole(making.folder / "training.json", summary.model_dump_json(indent=1))
     _tell(making, summary)
 
 
-def _report_lengths(making: Making, settings: TrainingSettings, ready: Ready) -> None:
+def _report_lengths(making: Making, settings: TrainingSettings, ready: Ready[Any]) -> None:
     lengths = measure_lengths(ready.train)
     making.events.note("training", "training.lengths", rows=lengths.rows, median=lengths.median, longest=lengths.longest,
                        tokens=lengths.tokens, share=round(100 * lengths.trained / lengths.tokens, 1))
@@ -96,40 +116,54 @@ def _report_lengths(making: Making, settings: TrainingSettings, ready: Ready) ->
                               limit=settings.maximum_tokens)
 
 
-def _train(making: Making, settings: TrainingSettings, ready: Ready, folder: Path, device: Device) -> tuple[State, str]:
-    """Train and write the adapter; the model is freed on return."""
+def _train(making: Making, settings: TrainingSettings, ready: Ready[Any], folder: Path, device: Device) -> _Trained:
+    """Train and write what was learned; the model is freed on return."""
     torch.manual_seed(settings.seed)
-    base = load_causal(folder)
+    task, method = TASKS[settings.task], METHODS[settings.method]
+    base = task.load(folder, settings, ready)
     torch.nn.Module.to(base, torch.device(device.name), device.dtype)
-    model = METHODS[settings.method](base, settings)
-    body = choose_body(model)
-    loop = Loop(model=model, body=body, train=ready.train, validation=ready.validation, settings=settings, scratch=making.scratch,
-                events=making.events)
+    model = method.attach(base, settings)
+    objective = task.objective(model, settings, ready=ready, scratch=making.scratch, plain=False)
+    loop = Loop(model=model, objective=objective, train=ready.train, validation=ready.validation, settings=settings,
+                scratch=making.scratch, events=making.events)
     state = loop.run()
-    save_adapter(model, making.folder / "adapter", base=settings.base)
-    return state, body.name
+    base_sha256 = folder_sha256(folder)
+    method.save(model, making.folder / ADAPTER, base=settings.base, base_sha256=base_sha256)
+    return _Trained(state, unit=objective.unit, path=objective.path, base_sha256=base_sha256,
+                    tokenizer_sha256=file_sha256(folder / "tokenizer.json"))
 
 
-def _summarise(making: Making, settings: TrainingSettings, ready: Ready, state: State, *, proof: Proof, folder: Path,
-               chat_format: ChatFormat, device: Device, path: str) -> Summary:
+def _summarise(making: Making, settings: TrainingSettings, ready: Ready[Any], trained: _Trained, *, proof: Proof,
+               chat_format: ChatFormat, device: Device) -> Summary:
+    state = trained.state
     measured = {row.step: row for row in state.curve if row.validation_loss is not None}
     first, best, train = measured[0], measured[state.best_step], measure_lengths(ready.train)
     return Summary(
-        base=settings.base, base_sha256=folder_sha256(folder), chat_format_hash=chat_format.hash,
-        tokenizer_sha256=file_sha256(folder / "tokenizer.json"), dataset=making.parents["dataset"].id, method=settings.method,
-        weights_sha256=file_sha256(making.folder / "adapter" / WEIGHTS), steps=state.step, best_step=state.best_step,
+        base=settings.base, base_sha256=trained.base_sha256, chat_format_hash=chat_format.hash,
+        tokenizer_sha256=trained.tokenizer_sha256, dataset=making.parents["dataset"].id, task=settings.task, method=settings.method,
+        learning_rate=highest_rate(settings), unit=trained.unit,
+        weights_sha256=file_sha256(making.folder / ADAPTER / METHODS[settings.method].weights), steps=state.step, best_step=state.best_step,
         stopped_early=state.step < settings.maximum_steps, base_loss=first.validation_loss, best_loss=best.validation_loss,
-        base_bits_per_byte=first.bits_per_byte, best_bits_per_byte=best.bits_per_byte, proof=proof, tokens=state.tokens,
+        base_bits_per_byte=first.bits_per_byte, best_bits_per_byte=best.bits_per_byte, base_score=first.score, best_score=best.score,
+        proof=proof, tokens=state.tokens,
         tokens_per_second=round(state.tokens / state.step_seconds, 1), seconds=round(state.seconds, 1),
         supervised_share=train.trained / train.tokens, rows_lost=ready.lost_rows, tokens_lost=ready.lost_tokens, train=train,
-        validation=measure_lengths(ready.validation), device=device.name, path=path, threads=device.threads)
+        validation=measure_lengths(ready.validation), device=device.name, path=trained.path, threads=device.threads)
 
 
 def _tell(making: Making, summary: Summary) -> None:
     making.counts |= {"steps": summary.steps, "tokens": summary.tokens, "tokens_lost": summary.tokens_lost}
-    making.facts |= {"weights_sha256": summary.weights_sha256, "base_sha256": summary.base_sha256, "threads": summary.threads,
+    making.facts |= {"weights_sha256": summary.weights_sha256, "base_sha256": summary.base_sha256,
+                     "tokenizer_sha256": summary.tokenizer_sha256, "chat_format_hash": summary.chat_format_hash, "threads": summary.threads,
                      "device": summary.device, "path": summary.path, "best_step": summary.best_step,
                      "tokens_per_second": summary.tokens_per_second}
-    making.events.note("training", "training.took", before=round(summary.base_bits_per_byte, 4), rows=summary.proof.rows,
-                       after=round(summary.best_bits_per_byte, 4), step=summary.best_step, base=round(summary.proof.base_loss, 3),
-                       tuned=round(summary.proof.tuned_loss, 3))
+    proof: dict[str, Fact] = {"step": summary.best_step, "rows": summary.proof.rows, "base": round(summary.proof.base_loss, 3),
+                              "tuned": round(summary.proof.tuned_loss, 3)}
+    if summary.base_bits_per_byte is not None and summary.best_bits_per_byte is not None:
+        making.events.note("training", "training.took", before=round(summary.base_bits_per_byte, 4),
+                           after=round(summary.best_bits_per_byte, 4), **proof)
+    elif summary.base_score is not None and summary.best_score is not None:
+        making.events.note("training", "training.took_score", before=round(100 * summary.base_score, 1),
+                           after=round(100 * summary.best_score, 1), **proof)
+    else:
+        making.events.note("training", "training.took_loss", before=round(summary.base_loss, 4), after=round(summary.best_loss, 4), **proof)

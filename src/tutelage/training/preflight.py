@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Generic
 
-from tutelage.core.chat import ChatFormat, end_id
-from tutelage.core.engine import Tokenizer
 from tutelage.core.errors import InputError
 from tutelage.core.history import Fate
 from tutelage.core.records import Example, Record
 from tutelage.core.store import Making
 from tutelage.text.leaks import check_leaks, common_runs
-from tutelage.training.rows import TrainingRow, render_row
+from tutelage.training.rows import R, Row, TrainingRow
 from tutelage.training.settings import TrainingSettings
 
 LEAST_SHARE = 0.01  # below it nearly all computing goes into tokens that teach nothing
 BAR = 64  # tokens a bar of the histogram
-TRAINABLE = ("clause", "instruction", "classification")  # tasks whose rows are a prompt and a reply to learn
 
 
 class Lengths(Record):
@@ -32,33 +30,34 @@ class Lengths(Record):
 
 
 @dataclass(frozen=True)
-class Ready:
+class Ready(Generic[R]):
     """Rows that passed. `lost` counts the tokens of all rows that were left out."""
 
-    train: tuple[TrainingRow, ...]
-    validation: tuple[TrainingRow, ...]
+    train: tuple[R, ...]
+    validation: tuple[R, ...]
     lost_rows: int
     lost_tokens: int
 
 
-def prepare(making: Making, settings: TrainingSettings, examples: Iterable[Example], chat_format: ChatFormat,
-            tokenizer: Tokenizer) -> Ready:
+def prepare(making: Making, settings: TrainingSettings, examples: Iterable[Example], *, tasks: Sequence[str],
+            render: Callable[[Example], R], check: Callable[[Sequence[R]], None]) -> Ready[R]:
     """Train and validation rows, rendered and checked; each gets its fate. Held-out rows are only compared with these.
 
-    Raises InputError, with row ids, where a row or the whole cannot be trained on, LeakFound where one gives a held-out row away.
+    `tasks` are those that examples may be of. Raises InputError, with row ids, where a row or the whole cannot be trained on,
+    LeakFound where one gives a held-out row away.
     """
     examples = list(examples)
-    check_tasks(examples)
+    check_tasks(examples, tasks)
     check_leaks(examples, common_runs(making.parents["dataset"]))
     taken = [example for example in examples if example.part != "held_out"]
     making.ledger.rows_in(example.id for example in taken)
-    rendered = [render_row(example, chat_format, tokenizer) for example in taken]
-    check_rows(rendered, end=end_id(chat_format, tokenizer))
+    rendered = [render(example) for example in taken]
+    check(rendered)
     long = [row for row in rendered if len(row.ids) > settings.maximum_tokens]
     if long and settings.too_long == "refuse":
         raise InputError(f"training.maximum_tokens: {_named(long)} more than {settings.maximum_tokens} tokens (the longest: "
                          f"{max(len(row.ids) for row in long)}). Raise maximum_tokens, or set too_long: drop.")
-    used: dict[str, list[TrainingRow]] = {"train": [], "validation": []}
+    used: dict[str, list[R]] = {"train": [], "validation": []}
     for example, row in zip(taken, rendered, strict=True):
         if len(row.ids) > settings.maximum_tokens:
             making.ledger.record(Fate(row=row.id, what="dropped", reason="longer than maximum_tokens", name=example.heading,
@@ -73,23 +72,26 @@ def prepare(making: Making, settings: TrainingSettings, examples: Iterable[Examp
     return Ready(tuple(used["train"]), tuple(used["validation"]), len(long), sum(len(row.ids) for row in long))
 
 
-def check_tasks(examples: Sequence[Example]) -> None:
-    """Raise InputError for rows of a task, or with pictures, that no training method here learns from."""
-    others = sorted({example.task for example in examples} - set(TRAINABLE))
+def check_tasks(examples: Sequence[Example], tasks: Sequence[str]) -> None:
+    """Raise InputError for rows of another task, or with pictures: nothing here learns from these."""
+    others = sorted({example.task for example in examples} - set(tasks))
     if others:
         count = sum(example.task in others for example in examples)
-        raise InputError(f"training: the dataset has {count} rows of the task {' and '.join(others)}; training learns from "
-                         f"{', '.join(TRAINABLE)} rows only. Set dataset.task to one of these, or use the rows with another program.")
+        raise InputError(f"training: the dataset has {count} rows of the task {' and '.join(others)}; this training.task "
+                         f"learns from {', '.join(tasks)} rows only. Set dataset.task to one of these, or choose another training.task.")
     if pictured := [example.id for example in examples if example.images]:
         raise InputError(f"training: {len(pictured)} rows show pictures (first: {pictured[0]}); training learns from text only. "
                          "Leave these sources out.")
 
 
-def check_rows(rows: Sequence[TrainingRow], *, end: int) -> None:
-    """Raise InputError for rows that teach nothing, do not teach the model to stop, or teach nearly nothing."""
+def check_rows(rows: Sequence[TrainingRow], *, end: int | None) -> None:
+    """Raise InputError for rows that teach nothing, do not teach the model to stop, or teach nearly nothing.
+
+    `end` is the token that ends a turn, None where rows have no turns.
+    """
     if empty := [row for row in rows if not row.trained]:
         raise InputError(f"training: {_named(empty)} no learned token: the last message must be the assistant's. Correct the dataset.")
-    if endless := [row for row in rows if not _turns_end(row, end)]:
+    if end is not None and (endless := [row for row in rows if not _turns_end(row, end)]):
         raise InputError(f"training: {_named(endless)} a reply whose end-of-turn token is not learned, so the model would never stop. "
                          "Correct chat.json of the base model.")
     if thin := [row for row in rows if row.trained < LEAST_SHARE * len(row.ids)]:
@@ -97,7 +99,7 @@ def check_rows(rows: Sequence[TrainingRow], *, end: int) -> None:
                          "Shorten the prompts, or drop these rows.")
 
 
-def measure_lengths(rows: Sequence[TrainingRow]) -> Lengths:
+def measure_lengths(rows: Sequence[Row]) -> Lengths:
     """The length report of at least one row."""
     lengths = sorted(len(row.ids) for row in rows)
     bars = [0] * (-(-lengths[-1] // BAR))
@@ -113,6 +115,6 @@ def _turns_end(row: TrainingRow, end: int) -> bool:
     return all(token == end for token, learned, goes_on in zip(row.ids, row.supervised, following, strict=True) if learned and not goes_on)
 
 
-def _named(rows: Sequence[TrainingRow]) -> str:
+def _named(rows: Sequence[Row]) -> str:
     names = ", ".join(row.id for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
     return f"row {names} has" if len(rows) == 1 else f"{len(rows)} rows ({names}) have"

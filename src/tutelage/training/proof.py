@@ -1,31 +1,25 @@
-"""Proof that a tune took: the adapter is read back from the disk into a fresh base and compared with that base."""
+"""Proof that a tune took: what was learned is read back from the disk into a fresh base and compared with that base."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import torch
-from peft import PeftModel
-from peft.tuners.lora import LoraLayer
 
 from tutelage.core.errors import TutelageError
 from tutelage.core.records import Record
-from tutelage.engine.torch_base import load_causal
-from tutelage.training.bodies import PaddedBody, head_weight
-from tutelage.training.loop import measure
-from tutelage.training.rows import TrainingRow
+from tutelage.training.methods import Method
+from tutelage.training.preflight import Ready
+from tutelage.training.rows import R
+from tutelage.training.settings import TrainingSettings
+from tutelage.training.tasks import Task
 
 ROWS = 10
 
 
 class Proof(Record):
-    """Loss (nats a learned token) on some training rows without and with the adapter, and how far the weights moved.
+    """Loss on some training rows without and with what was learned (nats a unit), and how far the weights moved.
 
-    `update_norm` is the Frobenius norm of all additions together, `update_share` that divided by the norm of the weights
-    that they are added to.
+    `update_norm` is the Frobenius norm of all changes together, `update_share` that divided by the norm of the weights
+    that were changed; 0 where none was (new layers only).
     """
 
     rows: int
@@ -35,35 +29,23 @@ class Proof(Record):
     update_share: float
 
 
-def prove(base_folder: Path, adapter: Path, rows: Sequence[TrainingRow], *, tokens: int) -> Proof:
-    """Compare base and tuned model on the first ten of `rows`, by PEFT's own layers.
+def prove(task: Task[R], method: Method, settings: TrainingSettings, *, ready: Ready[R], base_folder: Path, adapter: Path,
+          scratch: Path) -> Proof:
+    """Compare base and tuned model on the first ten training rows, by the model's own layers.
 
     Raises TutelageError if the loss did not fall: such an adapter is worth nothing.
     """
-    model = PeftModel.from_pretrained(load_causal(base_folder), str(adapter))
-    model.eval()
-    body, weight, chosen = PaddedBody(model), head_weight(model), rows[:ROWS]
-    tuned = measure(body, weight, chosen, tokens=tokens).nats_per_token
-    with model.disable_adapter():
-        base = measure(body, weight, chosen, tokens=tokens).nats_per_token
-    update, frozen = _norms(model)
-    proof = Proof(rows=len(chosen), base_loss=base, tuned_loss=tuned, update_norm=update, update_share=update / frozen)
+    model, chosen = task.load(base_folder, settings, ready), ready.train[:ROWS]
+    objective = task.objective(model, settings, ready=ready, scratch=scratch, plain=True)
+    objective.refresh()
+    base = objective.measure(chosen, tokens=settings.micro_batch_tokens).loss
+    loaded = method.load(model, adapter)
+    objective = task.objective(loaded.model, settings, ready=ready, scratch=scratch, plain=True)
+    objective.refresh()
+    tuned = objective.measure(chosen, tokens=settings.micro_batch_tokens).loss
     if not tuned < base:
         raise TutelageError(f"training: the tune did not take: on {len(chosen)} training rows the loss is {tuned:.4f} with the adapter and "
-                            f"{base:.4f} without it (norm of the update {update:.4f}). Raise training.maximum_steps or "
+                            f"{base:.4f} without it (norm of the update {loaded.update_norm:.4f}). Raise training.maximum_steps or "
                             "training.learning_rate, or give more documents, and run again.")
-    return proof
-
-
-@torch.no_grad()
-def _norms(model: PeftModel) -> tuple[float, float]:
-    """Frobenius norms of all additions s B A together, and of the weights that they are added to."""
-    update = frozen = 0.0
-    for module in model.modules():
-        if isinstance(module, LoraLayer):
-            layer: Any = module
-            frozen += float(layer.get_base_layer().weight.double().square().sum())
-            for name, scale in layer.scaling.items():
-                down, up = layer.lora_A[name].weight.double(), layer.lora_B[name].weight.double()
-                update += scale * scale * float((up.T @ up * (down @ down.T)).sum())  # |BA|^2 = tr(B'B AA')
-    return math.sqrt(max(update, 0.0)), math.sqrt(frozen)
+    return Proof(rows=len(chosen), base_loss=base, tuned_loss=tuned, update_norm=loaded.update_norm,
+                 update_share=loaded.update_norm / loaded.base_norm if loaded.base_norm else 0.0)

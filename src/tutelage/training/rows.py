@@ -3,10 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from tutelage.core.chat import ChatFormat, render
 from tutelage.core.engine import Tokenizer
 from tutelage.core.records import Example
+
+
+class Row(Protocol):
+    """What every task's rows have."""
+
+    @property
+    def id(self) -> str:
+        """The id of the example that it was made from."""
+        ...
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """All tokens that are read when the row is computed: rows are sorted and grouped by their number."""
+        ...
+
+    @property
+    def trained(self) -> int:
+        """Number of tokens that are learned; 0 where something else is, such as a class."""
+        ...
+
+
+R = TypeVar("R", bound=Row)
 
 
 @dataclass(frozen=True)
@@ -38,6 +61,13 @@ class TrainingRow:
     def targets(self) -> tuple[int, ...]:
         """The learned tokens, one for each position of `predicting`."""
         return tuple(token for token, learned in zip(self.ids, self.supervised, strict=True) if learned)
+
+
+def render_text(example: Example, chat_format: ChatFormat, tokenizer: Tokenizer) -> TrainingRow:
+    """The text of the example alone, all of it to learn: no turns. Its first token is only read unless the format has a beginning."""
+    begin = [tokenizer.special(chat_format.begin)] if chat_format.begin else []
+    ids = (*begin, *tokenizer.tokenize(example.text))
+    return TrainingRow(id=example.id, ids=ids, supervised=(False,) + (True,) * (len(ids) - 1), reply_bytes=len(example.text.encode()))
 
 
 def render_row(example: Example, chat_format: ChatFormat, tokenizer: Tokenizer) -> TrainingRow:

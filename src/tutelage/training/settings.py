@@ -13,6 +13,9 @@ class TrainingSettings(Settings):
     base: str = "smollm2-135m-instruct"
     """The model to tune: the name of a packaged model, a model folder, or a .gguf file."""
 
+    task: Literal["sft", "pretraining"] = "sft"
+    """What is learned: "sft" replies to prompts, "pretraining" plain texts, all of their tokens."""
+
     method: Literal["lora"] = "lora"
     """How weights are changed. "lora" learns small additions to all linear layers and leaves the base as it is."""
 
@@ -25,9 +28,9 @@ class TrainingSettings(Settings):
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share of the adapter's inputs that is switched off at random while training. Above 0 the fast path is not taken."""
 
-    learning_rate: float = Field(default=2e-3, gt=0)  # the table of docs/stages/training.md
-    """Highest step size. For LoRA 1e-4 to 2e-3 is sane, about ten times that of full tuning; outside it a warning is given. The
-    upper end suits short trainings."""
+    learning_rate: float | None = Field(default=None, gt=0)
+    """Highest step size; left out, the method's own: 2e-3 for LoRA, where 1e-4 to 2e-3 is sane, about ten times that of full tuning.
+    Outside the method's range a warning is given. The upper end suits short trainings."""
 
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     """How the step size falls after the warm-up: to 0 along a cosine or a line, or not at all."""
