@@ -7,6 +7,7 @@ import sys
 from typing import get_args
 
 import pytest
+import torch
 import training_stage
 from peft import PeftModel
 from training_stage import make_dataset, make_example, run_training, small_examples
@@ -26,11 +27,12 @@ from tutelage.training.settings import TrainingSettings
 from tutelage.training.tasks import TASKS
 
 WEIGHTS = "adapter/adapter_model.safetensors"
+CLOCKED = ("seconds", "tokens_per_second", "memory_mb", "gpu_memory_mb")  # no two runs agree on these
 
 
 def curve(artifact) -> list[dict[str, object]]:
     rows = [json.loads(line) for line in artifact.file("curve.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+    return [{key: value for key, value in row.items() if key not in CLOCKED} for row in rows]
 
 
 def test_the_loss_falls_and_the_proof_says_so(calm):
@@ -42,6 +44,21 @@ def test_the_loss_falls_and_the_proof_says_so(calm):
     assert summary["proof"]["update_norm"] > 0
     assert summary["path"] == "packed"
     assert [row["step"] for row in curve(calm)] == list(range(7))
+
+
+def test_every_step_is_told_with_its_figures_and_the_curve_keeps_them(tmp_path, base):
+    recorder = Recorder()
+    made = run_training(tmp_path, base, make_dataset(tmp_path, small_examples()), recorder, maximum_steps=2)
+    told = [event.facts for event in recorder.events if event.kind == "step"]
+    kept = [json.loads(line) for line in made.file("curve.jsonl").read_text().splitlines()]
+    assert [facts["done"] for facts in told] == [0, 1, 2]
+    for name in ("loss", "validation_loss", "bits_per_byte", "learning_rate", "gradient_norm", "tokens_per_second", "memory_mb"):
+        assert [facts[name] for facts in told] == [row[name] for row in kept], name
+    assert told[1]["seconds_left"] >= 0
+    assert all(facts["gradient_norm"] > 0 and facts["tokens_per_second"] > 0 for facts in told[1:])
+    # Python with torch takes more than 100 MB; this machine has less than 10 TB.
+    assert all(100 < facts["memory_mb"] < 1e7 for facts in told)
+    assert all((facts["gpu_memory_mb"] is None) != torch.cuda.is_available() for facts in told)
 
 
 def test_every_row_has_its_fate_and_held_out_rows_are_not_looked_at(tmp_path, base):

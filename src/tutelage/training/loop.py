@@ -10,8 +10,9 @@ from typing import Generic
 
 import torch
 
-from tutelage.core.errors import Paused, TutelageError
+from tutelage.core.errors import InputError, Paused, TutelageError
 from tutelage.core.events import Events
+from tutelage.core.memory import MB, resident_mb
 from tutelage.training.adapters import copy_weights, put_weights, trainable
 from tutelage.training.batches import BatchOrder
 from tutelage.training.checkpoint import NAME, CurveRow, State, read_checkpoint, write_checkpoint
@@ -77,7 +78,8 @@ class Loop(Generic[R]):
         state.seconds = time.monotonic() - started
         state.curve.append(CurveRow(step=0, tokens=0, loss=None, validation_loss=measured.loss,
                                     bits_per_byte=measured.bits_per_byte, score=measured.score, learning_rate=0.0,
-                                    gradient_norm=None, seconds=round(state.seconds, 2)))
+                                    gradient_norm=None, seconds=round(state.seconds, 2), tokens_per_second=None,
+                                    memory_mb=round(resident_mb(), 1), gpu_memory_mb=self._gpu_memory_mb()))
         self._tell(state)
         return state
 
@@ -94,15 +96,18 @@ class Loop(Generic[R]):
         self._optimiser.zero_grad()
         self._objective.refresh()
         state.step += 1
-        state.tokens += sum(len(row.ids) for row in rows)
-        state.step_seconds += time.monotonic() - started
+        tokens, seconds = sum(len(row.ids) for row in rows), time.monotonic() - started
+        state.tokens += tokens
+        state.step_seconds += seconds
         due = state.step % self._settings.validate_every == 0 or state.step == self._settings.maximum_steps
         measured = self._measure(state) if due else None
         state.seconds += time.monotonic() - started
         state.curve.append(CurveRow(step=state.step, tokens=state.tokens, loss=loss, learning_rate=rate, gradient_norm=norm,
                                     validation_loss=measured.loss if measured else None,
                                     bits_per_byte=measured.bits_per_byte if measured else None,
-                                    score=measured.score if measured else None, seconds=round(state.seconds, 2)))
+                                    score=measured.score if measured else None, seconds=round(state.seconds, 2),
+                                    tokens_per_second=round(tokens / seconds, 1), memory_mb=round(resident_mb(), 1),
+                                    gpu_memory_mb=self._gpu_memory_mb()))
         state.random = torch.get_rng_state()
         if state.step % self._settings.checkpoint_every == 0 or due:
             self._save(state)
@@ -129,14 +134,27 @@ class Loop(Generic[R]):
         self._model.eval()
         measured = self._objective.measure(self._validation, tokens=self._settings.micro_batch_tokens)
         self._model.train()
-        loss = measured.loss
-        if loss < state.best_loss:
-            state.best_step, state.best_loss, state.best = state.step, loss, copy_weights(self._model)
-        if loss < state.gained - self._settings.minimum_gain:
-            state.gained, state.stale = loss, 0
+        watched = self._watched(measured)
+        if watched < state.best_watched:
+            state.best_step, state.best_watched, state.best = state.step, watched, copy_weights(self._model)
+        if watched < state.gained - self._settings.minimum_gain:
+            state.gained, state.stale = watched, 0
         else:
             state.stale += 1
         return measured
+
+    def _gpu_memory_mb(self) -> float | None:
+        """What this process holds of the GPU, or None on a processor."""
+        device = next(self._model.parameters()).device
+        return round(torch.cuda.memory_reserved(device) / MB, 1) if device.type == "cuda" else None
+
+    def _watched(self, measured: Measured) -> float:
+        """What decides, made so that lower is better: the loss, or minus the score."""
+        if self._settings.watch == "loss":
+            return measured.loss
+        if measured.score is None:
+            raise InputError(f"training.watch: is score, but the task {self._settings.task} gives none. Use loss.")
+        return -measured.score
 
     def _save(self, state: State) -> None:
         write_checkpoint(self._checkpoint, state, copy_weights(self._model), self._optimiser)
@@ -145,11 +163,16 @@ class Loop(Generic[R]):
         row, total = state.curve[-1], self._settings.maximum_steps
         left = state.seconds / state.step * (total - state.step) if state.step else None
         self._events.step("training", done=state.step, total=total, loss=row.loss, validation_loss=row.validation_loss,
-                          bits_per_byte=row.bits_per_byte, score=row.score, learning_rate=row.learning_rate, tokens=state.tokens,
-                          tokens_per_second=round(state.tokens / state.step_seconds, 1) if state.step else None,
+                          bits_per_byte=row.bits_per_byte, score=row.score, learning_rate=row.learning_rate,
+                          gradient_norm=row.gradient_norm, tokens=state.tokens, tokens_per_second=row.tokens_per_second,
+                          memory_mb=row.memory_mb, gpu_memory_mb=row.gpu_memory_mb,
                           seconds_left=round(left) if left is not None else None)
         if left is not None and state.step == self._rough_at and state.step < total:
             self._events.note("training", "training.rough_time", minutes=round(left / 60, 1), total=total)
         if state.stale >= self._settings.patience:
-            self._events.note("training", "training.stopped_early", step=state.step, best_step=state.best_step,
-                              loss=round(state.best_loss, 4))
+            if self._settings.watch == "loss":
+                self._events.note("training", "training.stopped_early", step=state.step, best_step=state.best_step,
+                                  loss=round(state.best_watched, 4))
+            else:
+                self._events.note("training", "training.stopped_early_score", step=state.step, best_step=state.best_step,
+                                  score=round(-100 * state.best_watched, 1))
