@@ -101,9 +101,12 @@ def test_terms_of_art_of_an_english_clause_stay_whatever_wordnet_says(wordnet: W
 @has_qwen
 def test_chinese_goes_through_english_and_back_by_a_real_model_and_is_judged(speaker: Speaker) -> None:
     replies = by_engine([TRANSFER_ZH, PAYMENT_ZH], "zh", speaker, temperature=0.0, seed=1)
-    assert all(sum("\u4e00" <= letter <= "\u9fff" for letter in reply.text) > 10 for reply in replies), replies
-    # This small model loses the daily rate or the amount in capitals: what it gives back is not trusted.
-    assert why_refused(PAYMENT_ZH, replies[1].text, "zh") is not None
+    answered = [reply for reply in replies if not reply.failure]
+    assert answered, replies
+    assert all(sum("\u4e00" <= letter <= "\u9fff" for letter in reply.text) > 10 for reply in answered), replies
+    assert {reply.failure for reply in replies} <= {"", "cut off"}
+    # This small model does not stop, or loses the daily rate or the amount in capitals: what it gives back is not trusted.
+    assert replies[1].failure or why_refused(PAYMENT_ZH, replies[1].text, "zh") is not None
 
 
 @has_qwen
