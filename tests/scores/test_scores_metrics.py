@@ -91,6 +91,6 @@ def test_every_metric_says_what_is_good() -> None:
     assert {metric.name: metric.good for metric in METRICS} == {
         "bits_per_byte": "low", "perplexity": "low", "rouge_l": "high", "rouge_1": "high", "rouge_2": "high", "bleu_en": "high",
         "bleu_zh": "high", "chrf": "high", "slot_recall": "high", "slot_precision": "high",
-        "edit_share": "low", "exact_match": "high",
+        "edit_share": "low", "exact_match": "high", "checks_met": "high",
         "clause_type_match": "high", "looping_share": "low",
         "repetition": "", "stopped_share": "", "draft_tokens": ""}

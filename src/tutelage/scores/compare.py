@@ -10,19 +10,32 @@ import numpy as np
 
 from tutelage.core.records import Answer, Example, Score
 from tutelage.scores import statistics
+from tutelage.scores.checks import is_met
 from tutelage.scores.classifier import TypeClassifier
 from tutelage.scores.corpus_metrics import bleu, chrf
-from tutelage.scores.metrics import LOOPING, METRICS, Metric, bits_per_byte, edit_share, is_exact, is_looping, repetition, rouge_l, rouge_n
-from tutelage.scores.results import CandidateMeasured, Comparison, Reference, RowMeasure
+from tutelage.scores.metrics import (
+    LOOPING,
+    METRICS,
+    OF_TOKENS,
+    Metric,
+    bits_per_byte,
+    edit_share,
+    is_exact,
+    is_looping,
+    repetition,
+    rouge_l,
+    rouge_n,
+)
+from tutelage.scores.results import CandidateMeasured, Check, Comparison, Reference, RowMeasure
 from tutelage.scores.settings import ScoresSettings
 from tutelage.scores.slot_metrics import share, slot_counts, sums
 from tutelage.scores.statistics import Interval
 from tutelage.scores.tables import CorpusTable, RatioTable, Table
 
 
-def judge_rows(measured: CandidateMeasured, examples: Mapping[str, Example], drafted: Sequence[str],
-               classifier: TypeClassifier | None) -> list[RowMeasure]:
-    """The rows of `examples` with all that is computed from the answers; drafts only of rows in `drafted`."""
+def judge_rows(measured: CandidateMeasured, examples: Mapping[str, Example], drafted: Sequence[str], classifier: TypeClassifier | None,
+               checks: Mapping[str, Sequence[Check]]) -> list[RowMeasure]:
+    """The rows of `examples` with all that is computed from the answers; drafts only of rows in `drafted`. `checks` are by row."""
     by_row = {row.row: row for row in measured.rows}
     answers: dict[str, Answer] = {row: answer for row in drafted if (answer := by_row[row].answer) is not None}
     predicted = dict(zip(answers, classifier.predict([answer.text for answer in answers.values()]), strict=True)) if classifier else {}
@@ -31,41 +44,57 @@ def judge_rows(measured: CandidateMeasured, examples: Mapping[str, Example], dra
         row, answer = by_row[row_id], answers.get(row_id)
         result.append(RowMeasure(
             row=row_id, candidate=measured.candidate, document_id=example.document_id or row_id, clause_type=example.clause_type,
-            nats=row.nats, reply_tokens=row.reply_tokens, size_bytes=row.size_bytes, bits_per_byte=bits_per_byte(row.nats, row.size_bytes),
+            nats=row.nats, reply_tokens=row.reply_tokens, size_bytes=row.size_bytes,
+            bits_per_byte=None if row.nats is None else bits_per_byte(row.nats, row.size_bytes),
             draft=answer.text if answer else None, draft_tokens=len(answer.token_ids) if answer else None,
             stopped=answer.finish_reason == "stop" if answer else None,
-            **_against(example.text, answer.text) if answer else {}, type_predicted=predicted.get(row_id)))
+            **_against(example.text, answer.text) if answer else {}, type_predicted=predicted.get(row_id),
+            checks_met=_all_met(checks[row_id], answer.text) if answer and row_id in checks else None))
     return result
 
 
 def _against(reference: str, draft: str) -> dict[str, Any]:
-    """What a draft's text alone gives, by field of RowMeasure."""
+    """What a draft's text alone gives, by field of RowMeasure; only how often it repeats itself where there is no true reply."""
+    if not reference:
+        return {"repetition": repetition(draft)}
     return {"rouge_1": rouge_n(reference, draft, 1).f1, "rouge_2": rouge_n(reference, draft, 2).f1, "rouge_l": rouge_l(reference, draft).f1,
             "edit_share": edit_share(reference, draft), "exact": is_exact(reference, draft), "repetition": repetition(draft)}
 
 
+def _all_met(checks: Sequence[Check], draft: str) -> bool:
+    return all(is_met(check.kind, check.value, draft, negated=check.negated) for check in checks)
+
+
 def judge_reference(rows: Sequence[Example], reply_tokens: Mapping[str, int], classifier: TypeClassifier | None,
                     settings: ScoresSettings) -> Reference:
-    """The figures of the held-out clauses themselves; `reply_tokens` counts each clause's tokens with the one that ends it."""
+    """The figures of the held-out clauses themselves; `reply_tokens` counts each clause's tokens with the one that ends it, and is
+    empty where the candidates count differently.
+    """
     n = len(rows)
     right, between = None, None
     if classifier:
         right = sum(said == row.clause_type for said, row in zip(classifier.predict([row.text for row in rows]), rows, strict=True))
         between = statistics.wilson(right, n, settings.alpha)
-    lengths = [reply_tokens[row.id] - 1 for row in rows]
+    lengths = [reply_tokens[row.id] - 1 for row in rows] if reply_tokens else []
     return Reference(
         n=n, type_match=right / n if right is not None else None,
         type_match_low=between.low if between else None, type_match_high=between.high if between else None,
         looping_share=sum(is_looping(row.text) for row in rows) / n, repetition=sum(repetition(row.text) for row in rows) / n,
-        stopped_share=sum(length < settings.max_draft_tokens for length in lengths) / n, draft_tokens=sum(lengths) / n)
+        stopped_share=sum(length < settings.max_draft_tokens for length in lengths) / n if lengths else None,
+        draft_tokens=sum(lengths) / n if lengths else None)
 
 
 def compare(rows: Mapping[str, Sequence[RowMeasure]], examples: Mapping[str, Example], pairs: Sequence[tuple[str, str]], *, base: str,
-            settings: ScoresSettings) -> tuple[list[Score], list[Comparison]]:
-    """Scores of all candidates (each against `base`) and the comparisons asked for by `pairs`, metric by metric."""
+            settings: ScoresSettings, same_tokens: bool = True) -> tuple[list[Score], list[Comparison]]:
+    """Scores of all candidates (each against `base`) and the comparisons asked for by `pairs`, metric by metric.
+
+    Figures in tokens are left out unless all candidates have the `same_tokens`.
+    """
     scores: list[Score] = []
     comparisons: list[Comparison] = []
     for metric in METRICS:
+        if metric.name in OF_TOKENS and not same_tokens:
+            continue
         found = _table(metric, rows, examples, settings)
         if found is None:
             continue
@@ -93,7 +122,7 @@ def _corpus(name: str, rows: Mapping[str, Sequence[RowMeasure]], examples: Mappi
             settings: ScoresSettings) -> Table | None:
     """BLEU of one language's drafts, chrF, or facts repeated, over all drafts that there are."""
     kind, _, detail = name.partition("_")
-    drafted = [examples[row.row] for row in next(iter(rows.values())) if row.draft is not None]
+    drafted = [examples[row.row] for row in next(iter(rows.values())) if row.draft is not None and examples[row.row].text]
     wanted = [example for example in drafted if kind != "bleu" or example.language == detail]
     if not wanted:
         return None
@@ -113,12 +142,13 @@ def _corpus(name: str, rows: Mapping[str, Sequence[RowMeasure]], examples: Mappi
 
 def _value(name: str, row: RowMeasure) -> tuple[float, float] | None:
     """Numerator and denominator of a metric on one row; None where the row lacks it."""
-    if name == "bits_per_byte":
-        return row.nats / math.log(2), float(row.size_bytes)
-    if name == "perplexity":
-        return row.nats, float(row.reply_tokens)
+    if name in ("bits_per_byte", "perplexity"):
+        if row.nats is None:
+            return None
+        return (row.nats / math.log(2), float(row.size_bytes)) if name == "bits_per_byte" else (row.nats, float(row.reply_tokens))
     found: dict[str, float | bool | None] = {
         "rouge_1": row.rouge_1, "rouge_2": row.rouge_2, "rouge_l": row.rouge_l, "edit_share": row.edit_share, "exact_match": row.exact,
+        "checks_met": row.checks_met,
         "clause_type_match": None if row.type_predicted is None else row.type_predicted == row.clause_type,
         "looping_share": None if row.repetition is None else row.repetition >= LOOPING,
         "repetition": row.repetition, "stopped_share": row.stopped, "draft_tokens": row.draft_tokens,

@@ -59,17 +59,18 @@ def _next_step(failed: Rule | None, copy_base: Comparison, copy_tuned: Compariso
         needed = documents_to_decide(settings.alpha)
         if copy_base.documents < needed:
             return "scores.next.more_documents", {"documents": copy_base.documents, "needed": needed}
-        return _ask_for_rows("scores.next.more_rows", "scores.next.no_difference", copy_base.rows_to_decide, copy_base)
+        return ask_for_rows("scores.next.more_rows", "scores.next.no_difference", copy_base.rows_to_decide, copy_base)
     if failed.key == "scores.rule.copy":
         margin = settings.copy_margin_bits_per_byte
         if copy_tuned.difference >= margin:
             return "scores.next.copy_worse", {"margin": margin, "difference": copy_tuned.difference}
         rows = rows_to_decide(margin - copy_tuned.difference, copy_tuned.standard_error, copy_tuned.n, alpha=settings.alpha)
-        return _ask_for_rows("scores.next.copy_more_rows", "scores.next.copy_close", rows, copy_tuned)
+        return ask_for_rows("scores.next.copy_more_rows", "scores.next.copy_close", rows, copy_tuned)
     return failed.key.replace(".rule.", ".next."), {}
 
 
-def _ask_for_rows(key: str, key_out_of_reach: str, needed: int | None, comparison: Comparison) -> tuple[str, dict[str, str | int | float]]:
+def ask_for_rows(key: str, key_out_of_reach: str, needed: int | None, comparison: Comparison) -> tuple[str, dict[str, str | int | float]]:
+    """The step that asks for more rows, or where even 20 times as many would not decide, the other one."""
     if needed is None or needed > OUT_OF_REACH * comparison.n:
         return key_out_of_reach, {"n": comparison.n}
     return key, {"more": max(1, needed - comparison.n), "n": comparison.n}

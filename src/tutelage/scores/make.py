@@ -6,39 +6,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tutelage.core.errors import InputError
-from tutelage.core.files import read_rows, write_rows, write_whole
+from tutelage.core.files import write_rows, write_whole
 from tutelage.core.history import Fate
 from tutelage.core.records import Example, GateDecision, Score
-from tutelage.core.store import Artifact, Making, installed_versions
+from tutelage.core.store import Making, installed_versions
 from tutelage.scores import plots
 from tutelage.scores.classifier import TypeClassifier, train_classifier
 from tutelage.scores.compare import compare, judge_reference, judge_rows
 from tutelage.scores.gate import apply_rules, decide, judge_copy
+from tutelage.scores.inputs import Inputs, of_stages
+from tutelage.scores.judged import decide_judged, decides, judged_rules
 from tutelage.scores.measure import Candidate, choose_drafted, choose_rows, measure
 from tutelage.scores.memory import judge_memory
 from tutelage.scores.page import render_page
-from tutelage.scores.report import choose_examples, choose_worst, headline
-from tutelage.scores.results import CandidateMeasured, Comparison, Memory, Reference, Report, RowMeasure, Rule, Slice
+from tutelage.scores.report import choose_examples, choose_worst, headline, spoken
+from tutelage.scores.results import CandidateMeasured, Comparison, Limit, Memory, Reference, Report, RowMeasure, Rule, Slice
 from tutelage.scores.settings import ScoresSettings
 from tutelage.scores.slices import slices
 from tutelage.scores.statistics import documents_to_decide
 from tutelage.text.similarity import resembling, shingles
 
-__all__ = ["Candidate", "make"]
+__all__ = ["Candidate", "Inputs", "judge", "make"]
 
 LEAK_THRESHOLD = 0.5
 FEW_DOCUMENTS = 20
 DRAFTING_RULES = ("looping_share", "clause_type_match")
-WEIGHTS = (".gguf", ".safetensors")
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """The rows of the dataset, by use."""
-
-    held_out: list[Example]
-    train: list[Example]
-    validation: list[Example]
 
 
 @dataclass(frozen=True)
@@ -60,10 +52,10 @@ class _Asked:
 
 @dataclass(frozen=True)
 class _Roles:
-    """Names of the candidates by role."""
+    """Names of the candidates by role; of models that were brought to be judged, the candidate is the copy and `tuned` is None."""
 
     base: str
-    tuned: str
+    tuned: str | None
     copy: str
 
 
@@ -77,10 +69,10 @@ class _Found:
     comparisons: list[Comparison]
     rules: list[Rule]
     decision: GateDecision
-    reference: Reference
+    reference: Reference | None
     slices: list[Slice]
     memory: Memory | None
-    leaks: int
+    leaks: int | None
 
 
 def make(making: Making, *, candidates: Sequence[Candidate]) -> None:
@@ -88,10 +80,15 @@ def make(making: Making, *, candidates: Sequence[Candidate]) -> None:
 
     Takes exactly one candidate of each role. Raises InputError for other candidates, or where no held-out row is left.
     """
+    _check(candidates, ("base", "copy", "tuned"))
+    judge(making, of_stages(making), candidates=candidates)
+
+
+def judge(making: Making, rows: Inputs, *, candidates: Sequence[Candidate]) -> None:
+    """The same for rows and candidates from anywhere: a base and a copy, with a tuned model between them or without."""
     settings = making.settings
     assert isinstance(settings, ScoresSettings)
-    roles = _check(candidates)
-    rows = _read(making.parents["dataset"])
+    roles = _check(candidates, ("base", "copy") if rows.is_judged else ("base", "copy", "tuned"))
     making.ledger.rows_in(row.id for row in rows.held_out)
     chosen = choose_rows(rows.held_out, settings.held_out, settings.seed)
     drafted = choose_drafted(chosen, settings.drafts)
@@ -99,35 +96,26 @@ def make(making: Making, *, candidates: Sequence[Candidate]) -> None:
     measured = _measure_all(making, candidates, _Asked(chosen, {row.id for row in drafted}, probed), settings)
     examples = _settle(making, rows, chosen, measured, settings)
     classifier = train_classifier(rows.train)
-    if classifier is None:
+    if classifier is None and not rows.is_judged:
         making.events.warning("scores", "scores.no_classifier")
     found = _compute(rows, measured, examples, roles, classifier, settings)
     documents = len({row.document_id for row in found.rows[roles.base]})
     if documents < FEW_DOCUMENTS:
         making.events.warning("scores", "scores.few_documents", documents=documents, needed=documents_to_decide(settings.alpha))
-    report = _report(making, rows, found, measured, roles, classifier, candidates[0].chat_format.name, settings)
-    _write(making, found, report, settings)
+    formats = ", ".join(dict.fromkeys(candidate.chat_format.name for candidate in candidates))
+    report = _report(rows, found, measured, roles, classifier, formats, settings)
+    _write(making, rows, found, report, settings)
     _tell(making, found, report, measured)
 
 
-def _check(candidates: Sequence[Candidate]) -> _Roles:
+def _check(candidates: Sequence[Candidate], expected: tuple[str, ...]) -> _Roles:
     roles = sorted(candidate.role for candidate in candidates)
     names = [candidate.name for candidate in candidates]
-    if roles != ["base", "copy", "tuned"] or len(set(names)) != len(names):
+    if tuple(roles) != expected or len(set(names)) != len(names):
         raise InputError(f"scores compare one base, one tuned model and one copy under different names; got "
                          f"{', '.join(f'{candidate.name} ({candidate.role})' for candidate in candidates) or 'nothing'}.")
     by_role = {candidate.role: candidate.name for candidate in candidates}
-    return _Roles(by_role["base"], by_role["tuned"], by_role["copy"])
-
-
-def _read(dataset: Artifact) -> _Rows:
-    """The examples, and the check that something is held out."""
-    rows = list(read_rows(dataset.file("examples.jsonl"), Example))
-    parts: dict[str, list[Example]] = {part: [row for row in rows if row.part == part] for part in ("held_out", "train", "validation")}
-    if not parts["held_out"]:
-        raise InputError(f"{dataset.folder}: none of its {len(rows)} rows is held out, so nothing can be scored. "
-                         "Give more documents, or hold out a larger share in the dataset's settings.")
-    return _Rows(**parts)
+    return _Roles(by_role["base"], by_role.get("tuned"), by_role["copy"])
 
 
 def _measure_all(making: Making, candidates: Sequence[Candidate], asked: _Asked, settings: ScoresSettings) -> list[CandidateMeasured]:
@@ -154,7 +142,7 @@ def _measure_all(making: Making, candidates: Sequence[Candidate], asked: _Asked,
     return result
 
 
-def _settle(making: Making, rows: _Rows, chosen: Sequence[Example], measured: Sequence[CandidateMeasured],
+def _settle(making: Making, rows: Inputs, chosen: Sequence[Example], measured: Sequence[CandidateMeasured],
             settings: ScoresSettings) -> dict[str, Example]:
     """The rows that every candidate scored, by id, in the order in which they were drawn; each held-out row gets its fate."""
     too_long = {row: one.candidate for one in measured for row in one.too_long}
@@ -175,27 +163,44 @@ def _settle(making: Making, rows: _Rows, chosen: Sequence[Example], measured: Se
     return kept
 
 
-def _compute(rows: _Rows, measured: Sequence[CandidateMeasured], examples: Mapping[str, Example], roles: _Roles,
+def _compute(rows: Inputs, measured: Sequence[CandidateMeasured], examples: Mapping[str, Example], roles: _Roles,
              classifier: TypeClassifier | None, settings: ScoresSettings) -> _Found:
     drafts_of = [{row.row for row in one.rows if row.answer is not None} for one in measured]
     drafted = [row for row in examples if all(row in drafts for drafts in drafts_of)]
     by_name = {one.candidate: one for one in measured}
-    judged = {one.candidate: judge_rows(one, examples, drafted, classifier) for one in measured}
-    pairs = ((roles.tuned, roles.base), (roles.copy, roles.base), (roles.copy, roles.tuned))
-    scores, comparisons = compare(judged, examples, pairs, base=roles.base, settings=settings)
+    judged = {one.candidate: judge_rows(one, examples, drafted, classifier, rows.checks) for one in measured}
+    tokens_agree = _same_tokens(measured)
+    pairs = [(roles.copy, roles.base)] if roles.tuned is None else [(roles.tuned, roles.base), (roles.copy, roles.base),
+                                                                    (roles.copy, roles.tuned)]
+    scores, comparisons = compare(judged, examples, pairs, base=roles.base, settings=settings, same_tokens=tokens_agree)
     by_pair = {(one.candidate, one.versus, one.metric): one for one in comparisons}
-    copy_base = by_pair[roles.copy, roles.base, "bits_per_byte"]
-    copy_tuned = by_pair[roles.copy, roles.tuned, "bits_per_byte"]
     drafting = [by_pair[roles.copy, roles.base, metric] for metric in DRAFTING_RULES if (roles.copy, roles.base, metric) in by_pair]
     familiar = _familiar([*rows.train, *rows.validation], list(examples.values()))
-    reply_tokens = {row.row: row.reply_tokens for row in judged[roles.base]}
+    leaks = len(familiar) if rows.seen_is_known else None
+    rules, decision = _decide(by_pair, roles, drafting, leaks, settings)
+    referred = [examples[row] for row in drafted or examples if examples[row].text]
+    reply_tokens = {row.row: row.reply_tokens for row in judged[roles.base]} if tokens_agree else {}
+    memory = judge_memory(by_name[roles.base], by_name[roles.tuned], rows.train, judged, settings) if roles.tuned else None
     return _Found(
-        rows=judged, examples=dict(examples), scores=scores, comparisons=comparisons,
-        rules=apply_rules(copy_base, copy_tuned, drafting, len(familiar), settings),
-        decision=decide(copy_base, copy_tuned, drafting, len(familiar), settings),
-        reference=judge_reference([examples[row] for row in drafted or examples], reply_tokens, classifier, settings),
-        slices=slices(judged[roles.copy], judged[roles.base], examples, familiar, settings),
-        memory=judge_memory(by_name[roles.base], by_name[roles.tuned], rows.train, judged, settings), leaks=len(familiar))
+        rows=judged, examples=dict(examples), scores=scores, comparisons=comparisons, rules=rules, decision=decision,
+        reference=judge_reference(referred, reply_tokens, classifier, settings) if referred else None,
+        slices=slices(judged[roles.copy], judged[roles.base], examples, familiar, settings), memory=memory, leaks=leaks)
+
+
+def _same_tokens(measured: Sequence[CandidateMeasured]) -> bool:
+    """Whether all candidates spell the replies with the same tokens."""
+    return len({one.spelling for one in measured}) == 1 and bool(measured[0].spelling)
+
+
+def _decide(by_pair: Mapping[tuple[str, str, str], Comparison], roles: _Roles, drafting: Sequence[Comparison], leaks: int | None,
+            settings: ScoresSettings) -> tuple[list[Rule], GateDecision]:
+    if roles.tuned is None or leaks is None:
+        measured = {metric for _, _, metric in by_pair}
+        compared = by_pair[roles.copy, roles.base, decides(measured)]
+        rules = judged_rules(compared, drafting, leaks)
+        return rules, decide_judged(compared, rules, settings)
+    copy_base, copy_tuned = (by_pair[roles.copy, other, "bits_per_byte"] for other in (roles.base, roles.tuned))
+    return (apply_rules(copy_base, copy_tuned, drafting, leaks, settings), decide(copy_base, copy_tuned, drafting, leaks, settings))
 
 
 def _familiar(seen: Sequence[Example], scored: Sequence[Example]) -> set[str]:
@@ -205,38 +210,48 @@ def _familiar(seen: Sequence[Example], scored: Sequence[Example]) -> set[str]:
     return {scored[pair.right].id for pair in pairs}
 
 
-def _report(making: Making, rows: _Rows, found: _Found, measured: Sequence[CandidateMeasured], roles: _Roles,
-            classifier: TypeClassifier | None, chat_format: str, settings: ScoresSettings) -> Report:
-    files = {name: digest for name, digest in making.parents["model"].manifest.files.items() if name.endswith(WEIGHTS)}
-    cost = next(one for one in found.comparisons
-                if (one.candidate, one.versus, one.metric) == (roles.copy, roles.tuned, "bits_per_byte"))
+def _report(rows: Inputs, found: _Found, measured: Sequence[CandidateMeasured], roles: _Roles, classifier: TypeClassifier | None,
+            chat_format: str, settings: ScoresSettings) -> Report:
+    cost = next((one for one in found.comparisons
+                 if (one.candidate, one.versus, one.metric) == (roles.copy, roles.tuned, "bits_per_byte")), None)
     languages = [row.language for row in found.examples.values()]
     return Report(
-        decision=found.decision, copy_state=judge_copy(cost, settings.copy_margin_bits_per_byte),
-        copy_margin=settings.copy_margin_bits_per_byte, rules=tuple(found.rules), candidates=tuple(found.rows),
+        decision=found.decision, copy_state=judge_copy(cost, settings.copy_margin_bits_per_byte) if cost else None,
+        copy_margin=settings.copy_margin_bits_per_byte if cost else None, rules=tuple(found.rules), candidates=tuple(found.rows),
         scores=tuple(found.scores), comparisons=tuple(found.comparisons), reference=found.reference,
         classifier_rows=classifier.rows if classifier else 0, classifier_types=len(classifier.types) if classifier else 0,
         held_out_rows=len(rows.held_out), scored_rows=len(found.examples),
         drafted_rows=sum(row.draft is not None for row in found.rows[roles.base]),
-        documents=cost.documents, too_long_rows=len({row for one in measured for row in one.too_long}),
+        documents=len({row.document_id for row in found.rows[roles.base]}),
+        too_long_rows=len({row for one in measured for row in one.too_long}),
         languages={language: languages.count(language) for language in sorted(set(languages))},
-        leaks=found.leaks, leak_threshold=LEAK_THRESHOLD, settings=settings.model_dump(),
-        artifacts={stage: parent.id for stage, parent in making.parents.items()}, files=files,
-        engines={one.candidate: one.engine for one in measured}, chat_format=chat_format, packages=installed_versions(),
-        slices=tuple(found.slices), memory=found.memory, examples=choose_examples(found.rows, found.examples),
-        worst=choose_worst(found.rows, found.examples, candidate=roles.copy, base=roles.base))
+        leaks=found.leaks, leak_threshold=LEAK_THRESHOLD, settings=settings.model_dump(), artifacts=dict(rows.artifacts),
+        files=dict(rows.files), engines={one.candidate: one.engine for one in measured}, chat_format=chat_format,
+        packages=installed_versions(), slices=tuple(found.slices), memory=found.memory,
+        examples=choose_examples(found.rows, found.examples),
+        worst=choose_worst(found.rows, found.examples, candidate=roles.copy, base=roles.base, metric=found.decision.metric),
+        is_judged=rows.is_judged, repeat=rows.repeat, not_measured=(*rows.not_measured, *_not_measured(measured)))
 
 
-def _write(making: Making, found: _Found, report: Report, settings: ScoresSettings) -> None:
+def _not_measured(measured: Sequence[CandidateMeasured]) -> list[Limit]:
+    """What the engines could not give."""
+    limits = [Limit(key="scores.limit.no_logprobs", facts={"candidate": one.candidate, "why": one.cannot_score})
+              for one in measured if one.cannot_score]
+    limits += [Limit(key="scores.limit.as_served", facts={"candidate": one.candidate}) for one in measured if not one.spelling]
+    return limits if _same_tokens(measured) else [*limits, Limit(key="scores.limit.other_tokens")]
+
+
+def _write(making: Making, rows: Inputs, found: _Found, report: Report, settings: ScoresSettings) -> None:
     write_rows(making.folder / "scores.jsonl", found.scores)
     write_rows(making.folder / "rows.jsonl", [row for measures in found.rows.values() for row in measures])
     write_whole(making.folder / "gate.json", found.decision.model_dump_json(indent=1))
     write_whole(making.folder / "report.json", report.model_dump_json(indent=1))
-    curve = list(read_rows(making.parents["training"].file("curve.jsonl"), plots.CurvePoint))
-    lengths = {name: [row.draft_tokens for row in measures if row.draft_tokens is not None] for name, measures in found.rows.items()}
+    counted = any(score.metric == "draft_tokens" for score in report.scores)
+    lengths = {name: [row.draft_tokens for row in measures if row.draft_tokens is not None] if counted else []
+               for name, measures in found.rows.items()}
     for language in ("en", "zh"):
         drawn = {
-            "curve": plots.training_curve(curve, language),
+            "curve": plots.training_curve(rows.curve, language),
             "lengths": plots.length_histogram(lengths, settings.max_draft_tokens, language),
             "candidates": plots.candidates_plot(report.scores, report.candidates, language),
             "forest": plots.forest_plot(report.comparisons, report.copy_margin, report.decision.versus, language),
@@ -246,12 +261,14 @@ def _write(making: Making, found: _Found, report: Report, settings: ScoresSettin
 
 def _tell(making: Making, found: _Found, report: Report, measured: Sequence[CandidateMeasured]) -> None:
     """Counts, facts and the verdict."""
-    making.counts.update(scored=report.scored_rows, drafted=report.drafted_rows, leaks=found.leaks)
+    making.counts.update(scored=report.scored_rows, drafted=report.drafted_rows)
+    if found.leaks is not None:
+        making.counts["leaks"] = found.leaks
     for one in measured:
         making.facts[f"seconds_scoring_{one.candidate}"] = one.seconds_scoring
         making.facts[f"seconds_drafting_{one.candidate}"] = one.seconds_drafting
     decision = found.decision
     making.facts.update(is_open=decision.is_open, verdict=decision.verdict, difference=decision.difference)
     key, facts = headline(decision, float(report.settings["alpha"]))
-    making.events.send("scores", "verdict", key, is_open=decision.is_open, **facts)
+    making.events.send("scores", "verdict", spoken(key, report.is_judged), is_open=decision.is_open, **facts)
     making.events.note("scores", decision.next_key, **decision.facts)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tutelage.core.chat import ChatFormat, end_id
-from tutelage.core.engine import Engine
+from tutelage.core.engine import CannotDo, Engine
+from tutelage.core.errors import ContextTooLong
 from tutelage.core.files import short_hash
 from tutelage.core.records import Answer, Example, Sampling
 from tutelage.scores.asked import BATCH_ROWS, Prepared, prepare, score_rows
@@ -19,12 +20,16 @@ from tutelage.scores.settings import ScoresSettings
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model to be compared. `open` loads it; it is closed again before the next one is opened."""
+    """A model to be compared. `open` loads it; it is closed again before the next one is opened.
+
+    `is_served`: a service answers, whose tokens are its own, so that figures in tokens mean nothing beside other candidates.
+    """
 
     name: str
     role: Literal["base", "tuned", "copy"]
     open: Callable[[], Engine]
     chat_format: ChatFormat
+    is_served: bool = False
 
 
 def choose_rows(rows: Sequence[Example], limit: int, seed: int) -> list[Example]:
@@ -47,29 +52,40 @@ def measure(candidate: Candidate, rows: Sequence[Example], drafted: Collection[s
             settings: ScoresSettings, progress: Callable[[int], None]) -> CandidateMeasured:
     """Score `rows`, draft those whose ids are in `drafted`, and probe the training rows `probed` beside as many of `rows`.
 
-    `progress` hears how many rows were done since the last call.
+    A row without a true reply is drafted and not scored. An engine that cannot score drafts all the same. `progress` hears how many
+    rows were done since the last call.
     """
     engine = candidate.open()
     try:
         prepared = [prepare(row, candidate.chat_format, engine) for row in rows]
         fits = [one for one in prepared if len(one.ids) <= engine.context_length]
         started = time.monotonic()
-        nats = score_rows(engine, fits, progress)
+        nats, cannot_score = _score(engine, [one for one in fits if one.row.text], progress)
         scored = time.monotonic()
         to_draft = [one for one in fits if one.row.id in drafted]
         answers = _draft(engine, candidate.chat_format, to_draft, settings, progress)
         finished = time.monotonic()
         trained = [one for one in (prepare(row, candidate.chat_format, engine) for row in probed) if len(one.ids) <= engine.context_length]
         probes = probe(engine, end_id(candidate.chat_format, engine), trained, fits[:len(probed)], nats, progress)\
-            if probed else ()
+            if probed and not cannot_score else ()
     finally:
         engine.close()
-    measured = tuple(Measured(row=one.row.id, nats=nats[one.row.id], reply_tokens=len(one.ids) - one.start,
+    measured = tuple(Measured(row=one.row.id, nats=nats.get(one.row.id), reply_tokens=len(one.ids) - one.start,
                               size_bytes=len(one.row.text.encode("utf-8")), answer=answers.get(one.row.id)) for one in fits)
     return CandidateMeasured(
         candidate=candidate.name, engine=type(engine).__name__, rows=measured,
         seconds_scoring=round(scored - started, 2), seconds_drafting=round(finished - scored, 2), probes=probes,
-        too_long=tuple(one.row.id for one in prepared if len(one.ids) > engine.context_length))
+        too_long=tuple(one.row.id for one in prepared if len(one.ids) > engine.context_length), cannot_score=cannot_score,
+        spelling="" if candidate.is_served else short_hash(*(str(one.ids[one.start:]) for one in fits)))
+
+
+def _score(engine: Engine, prepared: Sequence[Prepared], progress: Callable[[int], None]) -> tuple[dict[str, float], str]:
+    """Nats by row, and why there are none where the engine gives no log-probabilities."""
+    try:
+        return score_rows(engine, prepared, progress), ""
+    except CannotDo as error:
+        progress(len(prepared))
+        return {}, str(error)
 
 
 def _draft(engine: Engine, chat_format: ChatFormat, prepared: Sequence[Prepared], settings: ScoresSettings,
@@ -81,7 +97,17 @@ def _draft(engine: Engine, chat_format: ChatFormat, prepared: Sequence[Prepared]
     by_length = sorted(fits, key=lambda one: (one.start, one.row.id))
     for begin in range(0, len(by_length), BATCH_ROWS):
         batch = by_length[begin:begin + BATCH_ROWS]
-        replies = engine.generate([one.ids[:one.start] for one in batch], sampling, end_ids=(end,))
-        answers.update({one.row.id: reply for one, reply in zip(batch, replies, strict=True)})
+        answers.update(_replies(engine, batch, sampling, end))
         progress(len(batch))
     return answers
+
+
+def _replies(engine: Engine, batch: Sequence[Prepared], sampling: Sampling, end: int) -> dict[str, Answer]:
+    """Replies by row. Where one prompt is too long for a service, which counts tokens itself, only that row goes without."""
+    try:
+        replies = engine.generate([one.ids[:one.start] for one in batch], sampling, end_ids=(end,))
+    except ContextTooLong:
+        if len(batch) == 1:
+            return {}
+        return {row: answer for one in batch for row, answer in _replies(engine, [one], sampling, end).items()}
+    return {one.row.id: reply for one, reply in zip(batch, replies, strict=True)}

@@ -33,6 +33,7 @@ class Metric:
 METRICS = (
     Metric("bits_per_byte", "low", "ratio"),
     Metric("perplexity", "low", "exp"),
+    Metric("checks_met", "high", "share"),
     Metric("rouge_l", "high", "mean"),
     Metric("rouge_1", "high", "mean"),
     Metric("rouge_2", "high", "mean"),
@@ -49,6 +50,7 @@ METRICS = (
     Metric("stopped_share", "", "share"),
     Metric("draft_tokens", "", "mean"),
 )
+OF_TOKENS = ("perplexity", "draft_tokens")  # comparable only between candidates that count the same tokens
 
 
 def bits_per_byte(nats: float, size_bytes: int) -> float:

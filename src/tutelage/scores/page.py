@@ -11,13 +11,14 @@ from string import Template
 from tutelage.core.language import text
 from tutelage.core.records import Score
 from tutelage.scores.metrics import METRICS
-from tutelage.scores.report import headline, level
+from tutelage.scores.report import headline, level, spoken
 from tutelage.scores.results import Report, Shown, Slice
 from tutelage.scores.statistics import documents_to_decide
 from tutelage.text.clause_types import CLAUSE_TYPES
 
 HTML_LANGUAGES = {"en": "en", "zh": "zh-CN"}
 VERDICT_CLASSES = {"better": "good", "worse": "bad", "not enough evidence": "open"}
+RULES = {True: "met", False: "unmet", None: "unknown"}
 PLOTS = ("curve", "lengths", "candidates", "forest")
 
 
@@ -62,8 +63,12 @@ class _Page:
         self.report, self.language = report, language
 
     def say(self, key: str, **facts: object) -> str:
-        """A text of the catalogue, escaped."""
-        return escape(text(f"scores.{key}", self.language, **facts))
+        """A text of the catalogue, escaped; of models that were brought to be judged in their own words."""
+        return escape(self.text(f"scores.{key}", **facts))
+
+    def text(self, key: str, **facts: object) -> str:
+        """The same, not escaped, by its whole key."""
+        return text(spoken(key, self.report.is_judged), self.language, **facts)
 
     def body(self, plots: Mapping[str, str]) -> str:
         """All sections, the verdict first."""
@@ -77,12 +82,12 @@ class _Page:
         report, decision = self.report, self.report.decision
         key, facts = headline(decision, float(report.settings["alpha"]))
         state = "good" if decision.is_open else VERDICT_CLASSES[decision.verdict] if decision.verdict != "better" else "bad"
-        rules = "".join(f'<li class="{"met" if rule.passed else "unmet"}"><b>{self.say("page.met" if rule.passed else "page.unmet")}</b> '
-                        f"{escape(text(rule.key, self.language, **rule.facts))}</li>" for rule in report.rules)
+        rules = "".join(f'<li class="{RULES[rule.passed]}"><b>{self.say(f"page.{RULES[rule.passed]}")}</b> '
+                        f"{escape(self.text(rule.key, **rule.facts))}</li>" for rule in report.rules)
         return (f'<section class="verdict {state}" aria-labelledby="verdict"><p class="badge">'
                 f'{self.say("page.gate_open" if decision.is_open else "page.gate_closed")}</p>'
-                f'<h1 id="verdict">{escape(text(key, self.language, **facts))}</h1>'
-                f'<p class="next"><b>{self.say("page.next")}</b> {_code(text(decision.next_key, self.language, **decision.facts))}</p>'
+                f'<h1 id="verdict">{escape(self.text(key, **facts))}</h1>'
+                f'<p class="next"><b>{self.say("page.next")}</b> {_code(self.text(decision.next_key, **decision.facts))}</p>'
                 f'<ul class="rules">{rules}</ul></section>')
 
     def numbers(self) -> str:
@@ -130,6 +135,8 @@ class _Page:
     def _reference(self, metric: str) -> str:
         """The row of the held-out clauses themselves; "" for metrics that they do not have."""
         one = self.report.reference
+        if one is None:
+            return ""
         values = {"clause_type_match": one.type_match, "looping_share": one.looping_share, "repetition": one.repetition,
                   "stopped_share": one.stopped_share, "draft_tokens": one.draft_tokens}
         value = values.get(metric)
@@ -202,7 +209,9 @@ class _Page:
     def _card(self, row: Shown) -> str:
         keywords = "".join(f"<li>{escape(word)}</li>" for word in row.keywords)
         columns = [f'<div><h4>{self.say("page.held_out_clause")}</h4><pre tabindex="0">{escape(row.text)}</pre></div>']
-        for name, bits in row.bits_per_byte.items():
+        for name in self.report.candidates:
+            bits = row.bits_per_byte.get(name)
+            told = "" if bits is None else f"<span>{bits:.3f} {self.say('page.bits')}</span>"
             draft = row.drafts.get(name)
             none = f'<p class="none">{self.say("page.not_drafted")}</p>'
             shown = none if draft is None else f'<pre tabindex="0">{escape(draft)}</pre>'
@@ -211,7 +220,7 @@ class _Page:
             if said is not None:
                 taken = (f'<p class="{"met" if said == row.clause_type else "unmet"}">'
                          f'{self.say("page.taken_for", clause_type=self._type(said))}</p>')
-            columns.append(f'<div><h4>{escape(name)} <span>{bits:.3f} {self.say("page.bits")}</span></h4>{shown}{taken}</div>')
+            columns.append(f'<div><h4>{escape(name)} {told}</h4>{shown}{taken}</div>')
         return (f'<article><h3>{escape(self._type(row.clause_type))}</h3><ul class="keywords">{keywords}</ul>'
                 f'<p class="source">{self.say("page.source", source=row.source, row=row.row)}</p>'
                 f'<div class="side" lang="{HTML_LANGUAGES[row.language]}">{"".join(columns)}</div></article>')
@@ -233,14 +242,15 @@ class _Page:
             "identity.judge_value", rows=report.classifier_rows, types=report.classifier_types)
             if report.classifier_types else self.say("identity.no_judge")))
         pairs.append((self.say("identity.packages"), escape(", ".join(f"{name} {found}" for name, found in report.packages.items()))))
-        pairs.append((self.say("identity.repeat"), "<code>tutelage make RECIPE --until scores</code>"))
+        pairs.append((self.say("identity.repeat"), f"<code>{escape(report.repeat)}</code>"))
         rows = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in pairs)
         return f'<section class="identity"><h2>{self.say("page.identity")}</h2><dl>{rows}</dl></section>'
 
     def limits(self) -> str:
         """What these numbers do not say."""
         report = self.report
-        lines = [self.say("limit.meaning"), self.say("limit.people"),
+        lines = [self.say(limit.key.removeprefix("scores."), **limit.facts) for limit in report.not_measured]
+        lines += [self.say("limit.meaning"), self.say("limit.people"),
                  self.say("limit.memory" if self.report.memory is None else "limit.memory_quick"), self.say("limit.other_documents"),
                  self.say("limit.pretraining"),
                  self.say("limit.languages", en=report.languages.get("en", 0), zh=report.languages.get("zh", 0)),

@@ -19,7 +19,7 @@ from tutelage.scores.results import Comparison
 FONTS = "system-ui, -apple-system, 'Segoe UI', 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', sans-serif"
 COLOURS = ("#64748b", "#2563eb", "#0f766e", "#b45309", "#7c3aed")
 INK, FAINT = "#1e293b", "#cbd5e1"
-SHOWN = ("bits_per_byte", "rouge_l", "clause_type_match")
+SHOWN = ("bits_per_byte", "checks_met", "rouge_l", "clause_type_match")
 
 
 class CurvePoint(BaseModel):
@@ -70,8 +70,10 @@ def length_histogram(lengths: Mapping[str, Sequence[int]], limit: int, language:
 
 
 def candidates_plot(scores: Sequence[Score], candidates: Sequence[str], language: str) -> str:
-    """Each candidate's value with its interval, a panel for each of the main metrics."""
+    """Each candidate's value with its interval, a panel for each of the main metrics; "" where there is none of them."""
     metrics = [name for name in SHOWN if any(score.metric == name for score in scores)]
+    if not metrics:
+        return ""
     figure, panels = _figure(3.4 * len(metrics), 0.9 + 0.42 * len(candidates), columns=len(metrics))
     for panel, metric in zip(np.atleast_1d(panels), metrics, strict=True):
         for score in (one for one in scores if one.metric == metric):
@@ -84,8 +86,8 @@ def candidates_plot(scores: Sequence[Score], candidates: Sequence[str], language
     return _svg(figure, "candidates")
 
 
-def forest_plot(comparisons: Sequence[Comparison], margin: float, base: str, language: str) -> str:
-    """Paired gains over the base, right of 0 is better; and beside them what the copy costs, with its margin.
+def forest_plot(comparisons: Sequence[Comparison], margin: float | None, base: str, language: str) -> str:
+    """Paired gains over the base, right of 0 is better; and beside them what the copy costs, with its margin, if there is one.
 
     Metrics of 0 to 100 are drawn as 0 to 1, so that all fit one axis; perplexity, which has no upper end, is left to the table.
     """
@@ -93,7 +95,13 @@ def forest_plot(comparisons: Sequence[Comparison], margin: float, base: str, lan
              if metric.good and metric.kind != "exp"}
     gains = [one for one in comparisons if one.versus == base and one.metric in drawn]
     costs = [one for one in comparisons if one.versus != base and one.metric == "bits_per_byte"]
-    figure, (left, right) = _figure(10.2, 1.0 + 0.34 * len(gains), columns=2, widths=(3, 2))
+    if margin is None:
+        figure, left = _figure(7.2, 1.0 + 0.34 * len(gains))
+        panels = [left]
+    else:
+        figure, (left, right) = _figure(10.2, 1.0 + 0.34 * len(gains), columns=2, widths=(3, 2))
+        panels = [left, right]
+        _costs(right, costs, margin, language)
     for place, one in enumerate(gains):
         good, scale = drawn[one.metric]
         sign = -scale if good == "low" else scale
@@ -103,17 +111,20 @@ def forest_plot(comparisons: Sequence[Comparison], margin: float, base: str, lan
     left.set_yticks(range(len(gains)), [f"{one.candidate}: {text(f'scores.metric.{one.metric}', language)}" for one in gains])
     left.set_ylim(len(gains) - 0.5, -0.5)
     left.set_title(text("scores.plot.gain", language, base=base), fontsize=10, loc="left", color=INK)
-    for place, one in enumerate(costs):
-        _bar(right, place, (one.difference, one.low, one.high), COLOURS[2])
-    right.axvline(margin, color="#b91c1c", linewidth=1, linestyle="--")
-    right.set_yticks(range(len(costs)), [f"{one.candidate} - {one.versus}" for one in costs])
-    right.set_ylim(len(costs) - 0.5, -0.5)
-    right.set_title(text("scores.plot.cost", language, margin=f"{margin:g}"), fontsize=10, loc="left", color=INK)
-    for axes in (left, right):
+    for axes in panels:
         axes.axvline(0, color=INK, linewidth=0.8)
         axes.grid(axis="x", color=FAINT, linewidth=0.5)
         axes.set_axisbelow(True)
     return _svg(figure, "forest")
+
+
+def _costs(axes: Any, costs: Sequence[Comparison], margin: float, language: str) -> None:
+    for place, one in enumerate(costs):
+        _bar(axes, place, (one.difference, one.low, one.high), COLOURS[2])
+    axes.axvline(margin, color="#b91c1c", linewidth=1, linestyle="--")
+    axes.set_yticks(range(len(costs)), [f"{one.candidate} - {one.versus}" for one in costs])
+    axes.set_ylim(len(costs) - 0.5, -0.5)
+    axes.set_title(text("scores.plot.cost", language, margin=f"{margin:g}"), fontsize=10, loc="left", color=INK)
 
 
 def _bar(axes: Any, place: int, value_low_high: tuple[float, float, float], colour: str) -> None:

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from tutelage.core.language import catalogue
 from tutelage.core.records import Example, GateDecision
+from tutelage.scores.metrics import METRICS
 from tutelage.scores.results import RowMeasure, Shown
 
 EXAMPLES = 6
 WORST = 5
 
 
+def spoken(key: str, is_judged: bool) -> str:
+    """The key of a text as it is said of models that were brought to be judged, where such a text differs."""
+    other = f"scores.judged.{key.removeprefix('scores.')}"
+    return other if is_judged and other in catalogue() else key
+
+
 def headline(decision: GateDecision, alpha: float) -> tuple[str, dict[str, str | int | float]]:
-    """The verdict in one sentence: a key of the message catalogue and the facts that fill it. A gain is base minus candidate."""
+    """The verdict in one sentence: a key of the message catalogue and the facts that fill it. A gain above 0 is an improvement."""
     if decision.is_open:
         key = "scores.headline.open"
     elif decision.verdict == "better":
         key = "scores.headline.better_but_closed"
     else:
         key = {"worse": "scores.headline.worse", "not enough evidence": "scores.headline.undecided"}[decision.verdict]
-    return key, {"candidate": decision.candidate, "versus": decision.versus, "n": decision.n, "gain": -decision.difference,
-                 "low": -decision.high, "high": -decision.low, "level": level(alpha)}
+    sign = next(-1 if metric.good == "low" else 1 for metric in METRICS if metric.name == decision.metric)
+    low, high = sorted((sign * decision.low, sign * decision.high))
+    return key, {"candidate": decision.candidate, "versus": decision.versus, "n": decision.n, "gain": sign * decision.difference,
+                 "low": low, "high": high, "level": level(alpha), "metric_key": f"scores.metric.{decision.metric}"}
 
 
 def level(alpha: float) -> str:
@@ -38,16 +48,23 @@ def choose_examples(rows: Mapping[str, Sequence[RowMeasure]], examples: Mapping[
     return tuple(_show(row.row, rows, examples) for row in order[:EXAMPLES])
 
 
-def choose_worst(rows: Mapping[str, Sequence[RowMeasure]], examples: Mapping[str, Example], *, candidate: str,
-                 base: str) -> tuple[Shown, ...]:
-    """The five rows on which `candidate` lost most, or gained least, against `base` in bits per byte.
+def choose_worst(rows: Mapping[str, Sequence[RowMeasure]], examples: Mapping[str, Example], *, candidate: str, base: str,
+                 metric: str) -> tuple[Shown, ...]:
+    """The five rows on which `candidate` lost most, or gained least, against `base` in the metric that decides.
 
     Only drafted rows, if there are any: a reader wants to see what was written.
     """
-    before = {row.row: row.bits_per_byte for row in rows[base]}
+    before = {row.row: _good(row, metric) for row in rows[base]}
     drafted = [row for row in rows[candidate] if row.draft is not None]
-    order = sorted(drafted or rows[candidate], key=lambda row: (before[row.row] - row.bits_per_byte, row.row))
+    order = sorted(drafted or rows[candidate], key=lambda row: (_good(row, metric) - before[row.row], row.row))
     return tuple(_show(row.row, rows, examples) for row in order[:WORST])
+
+
+def _good(row: RowMeasure, metric: str) -> float:
+    """How good a row came out, higher being better; 0 where it lacks the metric."""
+    if metric == "bits_per_byte":
+        return -(row.bits_per_byte or 0.0)
+    return float(row.checks_met or 0) if metric == "checks_met" else row.rouge_l or 0.0
 
 
 def _first(rows: Mapping[str, Sequence[RowMeasure]]) -> Sequence[RowMeasure]:
@@ -61,4 +78,4 @@ def _show(row_id: str, rows: Mapping[str, Sequence[RowMeasure]], examples: Mappi
         row=row_id, clause_type=example.clause_type, keywords=example.keywords, language=example.language, source=example.source,
         text=example.text, drafts={name: row.draft for name, row in found.items() if row.draft is not None},
         predicted={name: row.type_predicted for name, row in found.items() if row.type_predicted is not None},
-        bits_per_byte={name: row.bits_per_byte for name, row in found.items()})
+        bits_per_byte={name: row.bits_per_byte for name, row in found.items() if row.bits_per_byte is not None})

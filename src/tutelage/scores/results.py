@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from tutelage.core.records import Answer, GateDecision, Language, Record, Score, Verdict
 
 SliceKind = Literal["clause_type", "language", "length", "relative"]
@@ -12,10 +14,13 @@ CopyState = Literal["holds", "fails", "not enough evidence"]
 
 
 class Measured(Record):
-    """What an engine said of one row: nats of the true reply (with the token that ends it), and its own draft if one was asked for."""
+    """What an engine said of one row: nats of the true reply (with the token that ends it), and its own draft if one was asked for.
+
+    `nats` is None for a row without a true reply, and for an engine that gives no log-probabilities.
+    """
 
     row: str
-    nats: float
+    nats: float | None
     reply_tokens: int
     size_bytes: int
     answer: Answer | None
@@ -36,7 +41,11 @@ class Probe(Record):
 
 
 class CandidateMeasured(Record):
-    """All that one candidate was asked. `too_long` are rows that did not fit its context."""
+    """All that one candidate was asked. `too_long` are rows that did not fit its context.
+
+    `spelling` is a fingerprint of the replies as its token ids: figures in tokens are comparable where it is the same. It is "" for a
+    service, whose tokens are its own. `cannot_score` says why there are no log-probabilities, "" where there are.
+    """
 
     candidate: str
     engine: str
@@ -45,22 +54,25 @@ class CandidateMeasured(Record):
     rows: tuple[Measured, ...]
     too_long: tuple[str, ...]
     probes: tuple[Probe, ...] = ()
+    spelling: str = ""
+    cannot_score: str = ""
 
 
 class RowMeasure(Record):
     """One row of one candidate: a line of `rows.jsonl`. Fields of the draft are None for rows that were not drafted.
 
-    `type_predicted` is what the classifier takes the draft for; None also where there is no classifier.
+    `nats` and `bits_per_byte` are None where the true reply was not scored. `type_predicted` is what the classifier takes the draft
+    for; None also where there is no classifier. `checks_met` says whether a draft met all checks of its row; None without checks.
     """
 
     row: str
     candidate: str
     document_id: str
     clause_type: str
-    nats: float
+    nats: float | None
     reply_tokens: int
     size_bytes: int
-    bits_per_byte: float
+    bits_per_byte: float | None
     draft: str | None = None
     draft_tokens: int | None = None
     stopped: bool | None = None
@@ -71,6 +83,15 @@ class RowMeasure(Record):
     exact: bool | None = None
     repetition: float | None = None
     type_predicted: str | None = None
+    checks_met: bool | None = None
+
+
+class Check(Record):
+    """What an answer must be or hold, by a kind of `scores.checks`; a negated one must not."""
+
+    kind: str
+    value: str | int | float | tuple[str, ...] = ""
+    negated: bool = False
 
 
 class Comparison(Record):
@@ -158,17 +179,28 @@ class Memory(Record):
 
 
 class Rule(Record):
-    """A rule of the gate and whether it is met. `key` names its text in the message catalogue, `facts` fill it."""
+    """A rule of the gate and whether it is met. `key` names its text in the message catalogue, `facts` fill it.
+
+    `passed` is None for a rule that could not be measured, so that it decides nothing.
+    """
 
     key: str
-    passed: bool
+    passed: bool | None
     facts: dict[str, str | int | float]
+
+
+class Limit(Record):
+    """Something that was not measured. `key` names its text in the message catalogue, `facts` fill it."""
+
+    key: str
+    facts: dict[str, str | int | float] = Field(default_factory=dict)
 
 
 class Reference(Record):
     """The same figures for the held-out clauses themselves: what a perfect draft would get.
 
-    `type_match` is the classifier's accuracy on them, None where there is no classifier.
+    `type_match` is the classifier's accuracy on them, None where there is no classifier. Figures in tokens are None where the
+    candidates count tokens differently.
     """
 
     n: int
@@ -177,8 +209,8 @@ class Reference(Record):
     type_match_high: float | None
     looping_share: float
     repetition: float
-    stopped_share: float
-    draft_tokens: float
+    stopped_share: float | None
+    draft_tokens: float | None
 
 
 class Shown(Record):
@@ -196,16 +228,20 @@ class Shown(Record):
 
 
 class Report(Record):
-    """All numbers of the page, free of any language: `report.json`."""
+    """All numbers of the page, free of any language: `report.json`.
+
+    `is_judged`: two models were brought from anywhere, not made by a recipe; then there is no copy to compare with its parent.
+    `repeat` is the command that does it again.
+    """
 
     decision: GateDecision
-    copy_state: CopyState
-    copy_margin: float
+    copy_state: CopyState | None
+    copy_margin: float | None
     rules: tuple[Rule, ...]
     candidates: tuple[str, ...]
     scores: tuple[Score, ...]
     comparisons: tuple[Comparison, ...]
-    reference: Reference
+    reference: Reference | None
     classifier_rows: int
     classifier_types: int
     held_out_rows: int
@@ -214,7 +250,7 @@ class Report(Record):
     documents: int
     too_long_rows: int
     languages: dict[str, int]
-    leaks: int
+    leaks: int | None
     leak_threshold: float
     settings: dict[str, str | int | float]
     artifacts: dict[str, str]
@@ -226,3 +262,6 @@ class Report(Record):
     memory: Memory | None
     examples: tuple[Shown, ...]
     worst: tuple[Shown, ...]
+    is_judged: bool = False
+    repeat: str = "tutelage make RECIPE --until scores"
+    not_measured: tuple[Limit, ...] = ()

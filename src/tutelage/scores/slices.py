@@ -20,9 +20,9 @@ LENGTHS = {"short": (0, 300), "middle": (300, 600), "long": (600, math.inf)}
 def slices(candidate: Sequence[RowMeasure], base: Sequence[RowMeasure], examples: Mapping[str, Example], familiar: set[str],
            settings: ScoresSettings) -> list[Slice]:
     """All slices, by kind and then by number of rows. `familiar` are rows that resemble what was trained on."""
-    before = {row.row: row for row in base}
+    before = {row.row: row for row in base if row.nats is not None}
     groups: dict[tuple[SliceKind, str], list[RowMeasure]] = defaultdict(list)
-    for row in candidate:
+    for row in (one for one in candidate if one.nats is not None and one.row in before):
         for key in _keys(row, examples[row.row], familiar):
             groups[key].append(row)
     found = [_slice(kind, name, rows, before, settings) for (kind, name), rows in groups.items()]
@@ -50,4 +50,4 @@ def _slice(kind: SliceKind, name: str, rows: Sequence[RowMeasure], before: Mappi
 
 
 def _bits(row: RowMeasure) -> tuple[float, float]:
-    return row.nats / math.log(2), float(row.size_bytes)
+    return (row.nats or 0.0) / math.log(2), float(row.size_bytes)
