@@ -152,6 +152,12 @@ class Store:
         """The newest finished artifact of a stage, or None."""
         return next(reversed(self.all(stage)), None)
 
+    def scratch(self, stage: str, artifact_id: str) -> Path:
+        """The folder for what an artifact that is not finished needs again, such as checkpoints: it is made, and goes with the finish."""
+        folder = self.work / stage / f".{artifact_id}.scratch"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
     @contextmanager
     def making(self, stage: str, artifact_id: str, *, version: int, recipe: str, settings: Settings, parents: Mapping[str, Artifact],
                inputs: Mapping[str, str], events: Events, language: str = "en") -> Iterator[Making]:
@@ -161,11 +167,10 @@ class Store:
         """
         started = time.time()
         folder = self.work / stage / f".{artifact_id}.{os.getpid()}"
-        scratch = self.work / stage / f".{artifact_id}.scratch"
+        scratch = self.scratch(stage, artifact_id)
         for leftover in (self.work / stage).glob(f".{artifact_id}.[0-9]*"):
             shutil.rmtree(leftover)
         folder.mkdir(parents=True)
-        scratch.mkdir(exist_ok=True)
         inherited = {label for parent in parents.values() for label in parent.manifest.permissions}
         making = Making(settings=settings, parents=parents, folder=folder, scratch=scratch, work=self.work, events=events,
                         language=language, permissions=tuple(sorted(inherited)))
