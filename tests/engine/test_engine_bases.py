@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tiny_families import make_tiny
 from tiny_model import make_tiny_model
 
-from tutelage.core.chat import CHATML, GEMMA
+from tutelage.core.chat import CHATML, FORMATS, GEMMA, NO_CHAT
 from tutelage.core.errors import ExtraMissing, InputError
 from tutelage.core.records import Sampling
 from tutelage.engine import bases
@@ -46,10 +47,19 @@ def test_a_gguf_file_is_a_base(tiny_gguf):
     assert len(base.sha256) == 64
 
 
-@pytest.mark.parametrize(("template", "expected"), [
-    ("{% for m in messages %}<|im_start|>{{ m.role }}{% endfor %}", CHATML), ("{{ bos_token }}<start_of_turn>user", GEMMA)])
-def test_a_known_chat_template_is_recognised(folder, template, expected):
-    assert find_base(str(with_template(folder, template))).chat_format == expected
+KNOWN = {  # the marks as the published templates have them
+    "chatml": "{% for m in messages %}<|im_start|>{{ m.role }}{% endfor %}",
+    "gemma": "{{ bos_token }}<start_of_turn>user",
+    "llama3": "{{ '<|start_header_id|>' + m['role'] + '<|end_header_id|>\\n\\n' + m['content'] | trim + '<|eot_id|>' }}",
+    "llama2": "{{ '<<SYS>>\\n' + system + '\\n<</SYS>>\\n\\n' }}{{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}",
+    "mistral_v1": "{{ '[INST] ' + m['content'] + ' [/INST]' }}",
+    "mistral": "{{ '[INST] ' + m['content'] + '[/INST]' }}"}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_known_chat_template_is_recognised(folder, name):
+    assert len(KNOWN) == len(FORMATS) == 6
+    assert find_base(str(with_template(folder, KNOWN[name]))).chat_format == FORMATS[name]
 
 
 def test_a_template_in_a_file_of_its_own_is_recognised(folder):
@@ -62,9 +72,13 @@ def test_an_unknown_template_no_template_and_a_broken_chat_json_are_refused(fold
     (folder / "chat.json").write_text('{"name": "mine"}', encoding="utf-8")
     with pytest.raises(InputError, match=r"chat\.json: Field required; expected name, begin, start, end and roles"):
         find_base(str(folder))
-    with_template(folder, "[INST] {{ m }} [/INST]")
-    with pytest.raises(InputError, match=r"its chat template is neither ChatML nor Gemma.*Put a chat\.json"):
-        find_base(str(folder))
+    unknown = ("<|user|>{{ m }}<|end|>", "<|im_start|>user<|im_sep|>{{ m }}<|im_end|>",
+               "[SYSTEM_PROMPT]{{ s }}[/SYSTEM_PROMPT][INST]{{ m }}[/INST]")
+    for template in unknown:
+        (folder / "chat.json").touch()
+        with_template(folder, template)
+        with pytest.raises(InputError, match=r"its chat template is none of those known here \(chatml, gemma, .*\).*Put a chat\.json"):
+            find_base(str(folder))
     (folder / "tokenizer_config.json").unlink()
     with pytest.raises(InputError, match="it has no chat template"):
         find_base(str(folder))
@@ -77,15 +91,10 @@ def test_a_folder_that_is_no_model_is_refused_with_what_it_lacks(folder):
         find_base(str(folder))
 
 
-def test_a_name_of_a_model_hub_is_refused_as_hubs_are_not_used():
-    with pytest.raises(InputError, match=r"'org/some-model-1\.5B': .* model hubs are not used\. Download the model to a folder first"):
-        find_base("org/some-model-1.5B")
-
-
 def test_an_unknown_name_lists_the_known_ones_and_guesses():
     with pytest.raises(InputError, match=r"is unknown; give one of smollm2-135m-instruct, .* Did you mean 'smollm2-135m-instruct'\?"):
         find_base("smollm2-135m-instuct")
-    with pytest.raises(InputError, match=r"'gpt' is unknown; .*a \.gguf file\.$"):
+    with pytest.raises(InputError, match=r"'gpt' is unknown; .*a \.gguf file, or hf:owner/name or .*ModelScope\.$"):
         find_base("gpt")
 
 
@@ -170,3 +179,12 @@ def test_a_failed_conversion_leaves_nothing_behind(folder, tmp_path):
     with pytest.raises(InputError, match="cannot be loaded as a language model"):
         as_folder(base, tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_an_encoder_is_a_base_that_reads_and_never_drafts(tmp_path):
+    base = find_base(str(make_tiny("bert", tmp_path / "legal-bert")))
+    assert (base.kind, base.chat_format) == ("encoder", NO_CHAT)
+    with pytest.raises(InputError, match=r"base model 'legal-bert': is an encoder \(bert\): .*with training\.task: classification, "
+                                         r"as a classifier of clauses beside a decoder that drafts; or choose a decoder \(gpt2, "):
+        base.check_drafts()
+    find_base(str(make_tiny("gpt2", tmp_path / "gpt2"))).check_drafts()

@@ -121,7 +121,7 @@ def test_a_model_folder_without_its_weights_or_tokenizer_is_refused(tmp_path):
     with pytest.raises(InputError, match="cannot be loaded as a language model"):
         TorchEngine(broken, name="cut")
     (broken / "tokenizer.json").unlink()
-    with pytest.raises(InputError, match=r"has no tokenizer\.json; a model folder needs one"):
+    with pytest.raises(InputError, match=r"has no tokenizer\.json, and none can be made of its files"):
         TorchEngine(broken, name="cut")
 
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import warnings
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 import transformers
 from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
 from tutelage.core.errors import InputError
 from tutelage.core.files import ID_LENGTH, write_whole
 from tutelage.engine.bases import Base
 from tutelage.engine.gguf_file import read_head
 from tutelage.engine.gguf_folder import write_folder
+from tutelage.engine.kinds import check_drafts, kind_of, read_config
 from tutelage.engine.llama_library import LlamaVocabulary
-from tutelage.engine.vocabulary import Vocabulary
+from tutelage.engine.vocabulary import Vocabulary, open_tokenizer
+
+JUDGES = re.compile(r"(.+\.)?(classifier|classification_head|score|pre_classifier|pooler)\.")  # layers that a classifier may begin without
 
 PROBES = ("The Supplier's fee is 12,345.67 euros (net), due within 30 days.", "第三条　保密期限为2024年起三年。", "a\tb\n\n  c \r\n d",
           "I'll say \"don't\" -- it’s 50% off…", "<|im_end|> <bos> ½ № ⅷ", "Straße, naïve, кот, 한국")
@@ -52,20 +60,48 @@ def as_folder(base: Base, cache: Path) -> Path:
 
 
 def load_causal(folder: Path) -> transformers.PreTrainedModel:
-    """The model of a model folder in fp32, ready to answer. Raises InputError if its weights do not fit its configuration."""
+    """The decoder of a model folder in fp32, ready to answer.
+
+    Raises InputError for a model that is no decoder, and if its weights do not fit its configuration.
+    """
+    check_drafts(read_config(folder), place=str(folder))
+    model, report = _load(transformers.AutoModelForCausalLM, folder, what="a language model", more={})
+    if report["missing_keys"]:
+        raise _missing(folder, report["missing_keys"])
+    return model
+
+
+def load_classifier(folder: Path, labels: Sequence[str]) -> transformers.PreTrainedModel:
+    """The model of a model folder in fp32 with an output for each label, ready to answer.
+
+    The layer that judges is new where the folder has none of this width; PyTorch's random state fixes it. Raises InputError
+    for a model that cannot classify, and if other weights are missing.
+    """
+    names = {"num_labels": len(labels), "id2label": dict(enumerate(labels)),
+             "label2id": {label: place for place, label in enumerate(labels)}, "problem_type": "single_label_classification",
+             "ignore_mismatched_sizes": True}
+    model, report = _load(transformers.AutoModelForSequenceClassification, folder, what="a classifier", more=names)
+    missing = [name for name in report["missing_keys"] if not JUDGES.match(name)]
+    if missing:
+        raise _missing(folder, missing)
+    return model
+
+
+def _load(kind: Any, folder: Path, *, what: str, more: dict[str, Any]) -> tuple[transformers.PreTrainedModel, dict[str, Any]]:
+    """The model and transformers' report of what it read."""
     be_quiet()
     try:
-        loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False, output_loading_info=True)
+        model, report = kind.from_pretrained(folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False,
+                                             output_loading_info=True, **more)
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        raise InputError(f"{folder}: cannot be loaded as a language model ({str(error).splitlines()[0]}). "
+        raise InputError(f"{folder}: cannot be loaded as {what} ({str(error).splitlines()[0]}). "
                          "Give the folder of a whole model.") from None
-    model, report = loaded
-    if report["missing_keys"]:
-        missing = sorted(report["missing_keys"])
-        raise InputError(f"{folder}: {len(missing)} weights are missing, first {missing[0]}. Give the folder of a whole model.")
-    ready: transformers.PreTrainedModel = model.eval()
-    return ready
+    return model.eval(), report
+
+
+def _missing(folder: Path, names: Iterable[str]) -> InputError:
+    missing = sorted(names)
+    return InputError(f"{folder}: {len(missing)} weights are missing, first {missing[0]}. Give the folder of a whole model.")
 
 
 def be_quiet() -> None:
@@ -87,5 +123,23 @@ def _check_tokenizer(path: Path, folder: Path) -> None:
 
 
 def _from_folder(source: Path, folder: Path) -> None:
-    load_causal(source).save_pretrained(folder)
-    shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
+    config = read_config(source)
+    if kind_of(config) == "decoder":
+        load_causal(source).save_pretrained(folder)
+    else:  # which of its outputs will be used is not known yet, so the weights are taken as they are
+        write_whole(folder / "config.json", json.dumps(config | {"dtype": "float32"}, indent=1))
+        save_file(_weights(source), str(folder / "model.safetensors"), metadata={"format": "pt"})
+    open_tokenizer(source).save(str(folder / "tokenizer.json"))
+
+
+def _weights(source: Path) -> dict[str, torch.Tensor]:
+    """All weights of a folder by name, in fp32, none sharing memory."""
+    files = sorted(source.glob("*.safetensors"))
+    try:
+        parts = [load_file(file) for file in files] if files else [
+            torch.load(file, map_location="cpu", weights_only=True) for file in sorted(source.glob("pytorch_model*.bin"))]
+    except (OSError, ValueError, RuntimeError, UnpicklingError, SafetensorError) as error:
+        raise InputError(f"{source}: its weights cannot be read ({str(error).splitlines()[0]}). "
+                         "Give the folder of a whole model.") from None
+    return {name: weight.to(torch.float32) if weight.is_floating_point() else weight.clone()
+            for part in parts for name, weight in part.items()}

@@ -9,6 +9,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from tutelage.core.errors import InputError
+from tutelage.engine.plain_vocabulary import read_plain_vocabulary
 from tutelage.engine.sampling import check_text
 
 SPACE = "▁"  # how vocabularies of characters spell a space
@@ -29,14 +30,17 @@ def byte_alphabet() -> dict[str, int]:
     return {chr(byte): byte for byte in shown} | {chr(256 + place): byte for place, byte in enumerate(hidden)}
 
 
+def open_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of a model folder: its tokenizer.json, or what its older files say. Raises InputError if it has neither."""
+    path = folder / "tokenizer.json"
+    return Tokenizer.from_file(str(path)) if path.is_file() else read_plain_vocabulary(folder)
+
+
 class Vocabulary:
-    """Reads tokenizer.json. Special tokens written in a text stay plain text."""
+    """Reads the tokenizer of a model folder. Special tokens written in a text stay plain text."""
 
     def __init__(self, folder: Path) -> None:
-        path = folder / "tokenizer.json"
-        if not path.is_file():
-            raise InputError(f"{folder}: has no tokenizer.json; a model folder needs one. Give the folder of a whole model.")
-        self._tokenizer = Tokenizer.from_file(str(path))
+        self._tokenizer = open_tokenizer(folder)
         self._tokenizer.encode_special_tokens = True
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
@@ -50,6 +54,11 @@ class Vocabulary:
         """Token ids of plain text, nothing added."""
         check_text(text)
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def framed(self, text: str) -> list[int]:
+        """Token ids of plain text with the tokens that the model wants around a text, as an encoder reads it."""
+        check_text(text)
+        return list(self._tokenizer.encode(text, add_special_tokens=True).ids)
 
     def special(self, token: str) -> int:
         """The id of a special token. Raises InputError if the vocabulary has none of that name."""
