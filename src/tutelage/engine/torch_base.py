@@ -24,7 +24,7 @@ from tutelage.engine.gguf_file import read_head
 from tutelage.engine.gguf_folder import write_folder
 from tutelage.engine.kinds import check_drafts, kind_of, read_config
 from tutelage.engine.llama_library import LlamaVocabulary
-from tutelage.engine.vocabulary import Vocabulary, open_tokenizer
+from tutelage.engine.vocabulary import Vocabulary, as_served, open_tokenizer
 
 JUDGES = re.compile(r"(.+\.)?(classifier|classification_head|score|pre_classifier|pooler)\.")  # layers that a classifier may begin without
 
@@ -129,7 +129,8 @@ def _from_folder(source: Path, folder: Path) -> None:
     else:  # which of its outputs will be used is not known yet, so the weights are taken as they are
         write_whole(folder / "config.json", json.dumps(config | {"dtype": "float32"}, indent=1))
         save_file(_weights(source), str(folder / "model.safetensors"), metadata={"format": "pt"})
-    open_tokenizer(source).save(str(folder / "tokenizer.json"))
+    tokenizer = open_tokenizer(source)
+    (as_served(tokenizer) if kind_of(config) == "decoder" else tokenizer).save(str(folder / "tokenizer.json"))
 
 
 def _weights(source: Path) -> dict[str, torch.Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,14 +14,30 @@ from tutelage.engine.plain_vocabulary import read_plain_vocabulary
 from tutelage.engine.sampling import check_text
 
 SPACE = "▁"  # how vocabularies of characters spell a space
+# The normalizers of vocabularies of characters: Gemma's, and that of Llama 2 and Mistral, which puts a space before each text.
+SPACES: dict[str, object] = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
+PREFIXED: dict[str, object] = {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": SPACE}, SPACES]}
+SPACE_FIRST = {"type": "Metaspace", "replacement": SPACE, "prepend_scheme": "first", "split": False}
 BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")
 # Known pre-tokenizers: llama.cpp's name -> the steps of tokenizer.json that cut text at the same places.
 BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
 DIGITS = {"type": "Digits", "individual_digits": True}
+# Source: the published tokenizers of Llama 3 and Qwen 2, which cut numbers into three digits and one.
+PIECES = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}DIGITS| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+
+
+def _pieces(digits: str) -> dict[str, object]:
+    cut = {"type": "Split", "pattern": {"Regex": PIECES.replace("DIGITS", digits)}, "behavior": "Isolated", "invert": False}
+    return {"type": "Sequence", "pretokenizers": [cut, BYTE_LEVEL | {"use_regex": False}]}
+
+
 PRE_TOKENIZERS: dict[str, dict[str, object]] = {
     "smollm": {"type": "Sequence", "pretokenizers": [DIGITS, BYTE_LEVEL]},
     "gpt-2": BYTE_LEVEL,
+    "qwen2": _pieces(""),
+    "llama-bpe": _pieces("{1,3}"),
 }
+WHOLE_WORDS = ("llama-bpe",)  # a text that is a token of its own is never put together from others
 
 
 def byte_alphabet() -> dict[str, int]:
@@ -34,6 +51,19 @@ def open_tokenizer(folder: Path) -> Tokenizer:
     """The tokenizer of a model folder: its tokenizer.json, or what its older files say. Raises InputError if it has neither."""
     path = folder / "tokenizer.json"
     return Tokenizer.from_file(str(path)) if path.is_file() else read_plain_vocabulary(folder)
+
+
+def as_served(tokenizer: Tokenizer) -> Tokenizer:
+    """The tokenizer as llama.cpp runs it, so that training and serving spell every text alike.
+
+    llama.cpp does not compose characters (NFC), and puts a space before each text, not only before one that has none.
+    """
+    described = json.loads(tokenizer.to_str())
+    if described["normalizer"] == {"type": "NFC"}:
+        described["normalizer"] = None
+    if (described["normalizer"], described["pre_tokenizer"]) == (None, SPACE_FIRST):
+        described["normalizer"], described["pre_tokenizer"] = PREFIXED, None
+    return Tokenizer.from_str(json.dumps(described))
 
 
 class Vocabulary:
