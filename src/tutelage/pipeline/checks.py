@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
-from tutelage.core.errors import InputError, RecipeError
+from tutelage.core.errors import ExtraMissing, InputError, RecipeError
 from tutelage.core.permission import parse, why_not
 from tutelage.engine.bases import find_base
 from tutelage.pipeline.recipe import Loaded, Recipe
+from tutelage.pipeline.trackers import require
 from tutelage.pipeline.yaml_tree import Place
 
 
@@ -32,6 +33,11 @@ def _broken(loaded: Loaded) -> Iterator[tuple[Place, str]]:
             yield place, (f"is {tokens}; a draft and its prompt must fit endpoint.context_length ({limit}). "
                           "Lower it or raise endpoint.context_length.")
     yield from _not_permitted(recipe)
+    for number, tracker in enumerate(recipe.trackers):
+        try:
+            require(tracker)
+        except ExtraMissing as error:
+            yield ("trackers", number), str(error)
     bases: list[tuple[Place, str]] = [(("training", "base"), recipe.training.base)]
     if recipe.dataset.augment.engine:
         bases.append((("dataset", "augment", "engine"), recipe.dataset.augment.engine))

@@ -17,6 +17,7 @@ from tutelage.pipeline.checks import check
 from tutelage.pipeline.recipe import Loaded, write_resolved
 from tutelage.pipeline.runs import EVENTS, MADE, Made, alone, new_run, write_made
 from tutelage.pipeline.stages import DESK_FILE, STAGES, Site, Stage
+from tutelage.pipeline.trackers import Trackers
 from tutelage.reviews.labels import export_labels
 from tutelage.reviews.make import export
 
@@ -72,7 +73,8 @@ def make(loaded: Loaded, work: Path, *, until: str | None = None, language: str 
         run = new_run(work, loaded.recipe.name)
         write_whole(run / "recipe.yaml", write_resolved(loaded.recipe))
         log = JsonLines(run / EVENTS)
-        events = Events(log, *listeners)
+        trackers = Trackers(loaded.recipe.trackers, work=work, settings=loaded.recipe.training, tell=Events(log, *listeners))
+        events = Events(log, *listeners, trackers)
         try:
             return _conduct(Site(loaded, work), run, events, until, language)
         except BaseException as error:
@@ -81,6 +83,7 @@ def make(loaded: Loaded, work: Path, *, until: str | None = None, language: str 
             events.send("run", "failed", "run.failed", exit_code=code, error=_one_line(error))
             raise
         finally:
+            trackers.close()
             log.close()
 
 

@@ -21,6 +21,7 @@ from tutelage.documents.settings import DocumentsSettings, Label
 from tutelage.drafting.settings import DraftingSettings
 from tutelage.endpoint.settings import EndpointSettings
 from tutelage.model.settings import ModelSettings
+from tutelage.pipeline.trackers import TrackerName
 from tutelage.pipeline.yaml_tree import Place, Tree, read_scalar, read_tree
 from tutelage.reviews.settings import ReviewsSettings
 from tutelage.scores.settings import ScoresSettings
@@ -39,6 +40,9 @@ class Recipe(Settings):
     its permission keeps from this audience is refused."""
     desk: str = ""
     """Database URL of the desk (users, library, drafts, reviews); left out: an SQLite file in the work folder."""
+    trackers: tuple[TrackerName, ...] = ()
+    """Where the figures of a training also go: `wandb`, `mlflow`, `tensorboard`, `trackio`. They stay on this machine unless the
+    tracker's own environment variable says otherwise; switching trackers trains nothing anew."""
     documents: DocumentsSettings
     """Where the documents are and how they are cleaned."""
     dataset: DatasetSettings = DatasetSettings()
