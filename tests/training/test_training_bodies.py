@@ -17,7 +17,6 @@ from tutelage.training.batches import by_length, micro_batches
 from tutelage.training.bodies import PaddedBody, choose_body, head_weight
 from tutelage.training.losses import head_loss
 from tutelage.training.methods import METHODS
-from tutelage.training.methods.lora import linear_names
 from tutelage.training.packed import PackedBody
 from tutelage.training.rows import render_row
 from tutelage.training.settings import TrainingSettings
@@ -156,25 +155,6 @@ def test_a_gemma_of_another_make_takes_the_padded_path(folders, name, value):
     model = adapted(folders["gemma3"], torch.float32)
     setattr(model.get_base_model().config, name, value)
     assert choose_body(model).name == "padded"
-
-
-def test_linear_layers_are_found_in_other_architectures_and_the_output_layer_is_left_out(base):
-    from transformers import AutoModelForCausalLM, GPT2Config, GPTNeoXConfig
-
-    small = {"n_embd": 8, "n_layer": 1, "n_head": 2, "vocab_size": 20}
-    gpt2 = AutoModelForCausalLM.from_config(GPT2Config(**small))
-    neox = AutoModelForCausalLM.from_config(GPTNeoXConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8,
-                                                          vocab_size=20))
-    assert linear_names(load_causal(base)) == ["down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"]
-    assert linear_names(gpt2) == ["c_attn", "c_fc", "c_proj"]
-    assert linear_names(neox) == ["dense", "dense_4h_to_h", "dense_h_to_4h", "query_key_value"]
-
-
-def test_a_model_without_linear_layers_is_refused(base):
-    model = load_causal(base)
-    model.model.layers = torch.nn.ModuleList()
-    with pytest.raises(InputError, match="the architecture 'llama' has no linear layer to tune"):
-        linear_names(model)
 
 
 def test_a_capped_output_layer_is_refused(base):

@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from tutelage.training.schedule import DEFAULT_RATES, SANE_RATES, SCHEDULES, highest_rate, learning_rate
+from tutelage.training.schedule import RATES, SCHEDULES, highest_rate, learning_rate
 from tutelage.training.settings import TrainingSettings
 
 
@@ -33,11 +33,13 @@ def test_schedules_are_the_choices_of_the_settings():
     assert set(SCHEDULES) == set(TrainingSettings.model_json_schema()["properties"]["schedule"]["enum"])
 
 
-def test_each_method_has_a_rate_of_its_own_within_its_sane_range():
+def test_each_method_has_a_rate_of_its_own_within_its_sane_range_and_a_source():
     methods = set(get_args(TrainingSettings.model_fields["method"].annotation))
-    assert set(SANE_RATES) == set(DEFAULT_RATES) == methods
+    assert set(RATES) == methods
     for method in methods:
-        low, high = SANE_RATES[method]
-        assert low <= highest_rate(TrainingSettings.model_validate({"method": method})) <= high
+        usual = RATES[method]
+        assert usual.low <= highest_rate(TrainingSettings.model_validate({"method": method})) == usual.default <= usual.high
+        assert "arXiv" in usual.source
     assert highest_rate(TrainingSettings()) == 2e-3
     assert highest_rate(TrainingSettings(learning_rate=5e-4)) == 5e-4
+    assert (RATES["full"].low, RATES["full"].high) == (1e-5, 1e-4)

@@ -1,10 +1,11 @@
 """Makes a training artifact from a small dataset outside the pipeline; as a script it may kill itself or ask itself to stop at a step.
 
-Usage: training_stage.py WORK BASE STEP SIGNAL [SETTING=NUMBER ...]: trains until STEP is told, then sends itself SIGNAL.
+Usage: training_stage.py WORK BASE STEP SIGNAL [SETTING=JSON ...]: trains until STEP is told, then sends itself SIGNAL.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -56,9 +57,10 @@ def make_dataset(work: Path, examples: Sequence[Example]) -> Artifact:
     return found
 
 
-def run_training(work: Path, base: Path, dataset: Artifact, *listeners: Listener, **changed: float | str) -> Artifact:
+def run_training(work: Path, base: Path, dataset: Artifact, *listeners: Listener, **changed: object) -> Artifact:
     """Train on the dataset with small settings, some of them changed, as the pipeline would."""
-    settings = TrainingSettings.model_validate({**SMALL, "base": "tiny", **changed})
+    small = {name: value for name, value in SMALL.items() if name != "rank" or "lora" in str(changed.get("method", "lora"))}
+    settings = TrainingSettings.model_validate({**small, "base": "tiny", **changed})
     store = Store(work)
     key = content_id("training", version=1, settings=settings, parents={"dataset": dataset.id}, inputs={})
     with store.making("training", key, version=1, recipe="", settings=settings, parents={"dataset": dataset}, inputs={},
@@ -79,5 +81,5 @@ def signal_at(step: int, number: int) -> Listener:
 
 if __name__ == "__main__":
     work, base, step, name, *rest = sys.argv[1:]
-    changed = {key: float(value) for key, value in (pair.split("=") for pair in rest)}
+    changed = {key: json.loads(value) for key, value in (pair.split("=") for pair in rest)}
     run_training(Path(work), Path(base), make_dataset(Path(work), small_examples()), signal_at(int(step), signal.Signals[name]), **changed)

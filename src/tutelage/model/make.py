@@ -36,7 +36,7 @@ def make(making: Making, *, base_folder: Callable[[], Path]) -> None:
     vocabulary = Vocabulary(base)
     samples = [render(example.prompt, chat_format, vocabulary, reply=True).ids for example in examples[:SAMPLE_PROMPTS]]
     merged = making.folder / "merged"
-    difference = merge(base, making.parents["training"].file("adapter/adapter_config.json").parent, merged, samples)
+    difference = merge(base, making.parents["training"].folder / "adapter", merged, samples)
     making.events.note("model", "model.merged", prompts=len(samples), difference=f"{difference:.1e}")
     making.events.step("model", done=1, total=STEPS)
     evidence, megabytes = _export(making, settings, merged, examples, chat_format)

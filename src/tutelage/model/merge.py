@@ -1,4 +1,4 @@
-"""Adapter and base become one model folder in fp32, compared with the adapter before it is kept."""
+"""What was learned and its base become one model folder in fp32, compared with both apart before it is kept."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from peft import PeftModel
 from safetensors import SafetensorError
 
 from tutelage.core.errors import InputError, TutelageError
+from tutelage.engine.changes import CONFIG, apply_change, read_change
 from tutelage.engine.torch_base import load_causal
 
 SAMPLE_PROMPTS = 8
@@ -22,22 +23,41 @@ KEPT = ("tokenizer.json", "chat.json")
 def merge(base_folder: Path, adapter: Path, folder: Path, prompts: Sequence[Sequence[int]]) -> float:
     """Write base + adapter to `folder` as a model folder, and give the largest difference of a logit on `prompts`.
 
-    Weights are merged in fp32. Merged and reloaded model must both answer as the base with its adapter does.
-    Raises InputError if the adapter does not fit the base, TutelageError if a model differs.
+    Weights are merged in fp32. `adapter` has an adapter of PEFT, or changed weights of the base (`engine/changes.py`). Merged and
+    reloaded model must both answer as the base with its adapter does. Raises InputError if the adapter does not fit the base or is
+    none that can be merged, TutelageError if a model differs.
     """
-    try:
-        adapted: Any = PeftModel.from_pretrained(load_causal(base_folder), str(adapter), local_files_only=True)
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        raise InputError(f"{adapter}: this adapter does not fit the base in {base_folder} ({str(error).splitlines()[0]}). "
-                         "Train again with this base.") from None
-    expected = _logits(adapted.eval(), prompts)
-    merged = adapted.merge_and_unload(safe_merge=True)
+    base: Any = load_causal(base_folder)
+    if (adapter / CONFIG).is_file():
+        merged = _with_change(base, adapter)
+        expected = _logits(merged, prompts)
+    else:
+        adapted = _with_peft(base, base_folder, adapter)
+        expected = _logits(adapted.eval(), prompts)
+        merged = adapted.merge_and_unload(safe_merge=True)
     difference = _compare(_logits(merged, prompts), expected, what="the merged model")
     merged.save_pretrained(folder)
     for name in KEPT:
         shutil.copyfile(base_folder / name, folder / name)
-    del adapted, merged
+    del base, merged
     return max(difference, _compare(_logits(load_causal(folder), prompts), expected, what="the model read back from its file"))
+
+
+def _with_change(base: Any, adapter: Path) -> Any:
+    """The base with the weights that training changed. Raises InputError for layers that training added."""
+    if read_change(adapter).places:
+        raise InputError("model: what was learned are bottleneck adapters (training.method: adapter). They are layers of their own, which "
+                         "no exported copy can have. Set training.method to lora or last_layers, and run `tutelage make` again.")
+    apply_change(base, adapter)
+    return base.eval()
+
+
+def _with_peft(base: Any, base_folder: Path, adapter: Path) -> Any:
+    try:
+        return PeftModel.from_pretrained(base, str(adapter), local_files_only=True)
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        raise InputError(f"{adapter}: this adapter does not fit the base in {base_folder} ({str(error).splitlines()[0]}). "
+                         "Train again with this base.") from None
 
 
 def _logits(model: Any, prompts: Sequence[Sequence[int]]) -> list[torch.Tensor]:

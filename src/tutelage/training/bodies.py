@@ -55,11 +55,12 @@ def bare(model: torch.nn.Module) -> Any:
 
 def choose_body(model: torch.nn.Module) -> Body:
     """The packed path where it is exact (a Llama or Gemma 3 on a processor, an adapter without dropout), else the padded one."""
-    return PackedBody(model) if isinstance(model, PeftModel) and fits(model) else PaddedBody(model)
+    in_few_bits = any(not weight.is_floating_point() for weight in model.parameters())
+    return PackedBody(model) if isinstance(model, PeftModel) and not in_few_bits and fits(model) else PaddedBody(model)
 
 
 def head_weight(model: torch.nn.Module) -> torch.Tensor:
-    """The frozen output layer, shape (vocabulary, width).
+    """The output layer's weight, shape (vocabulary, width).
 
     Raises InputError for a model whose logits are more than hidden states times this weight.
     """
@@ -69,5 +70,5 @@ def head_weight(model: torch.nn.Module) -> torch.Tensor:
     if head is None or head.bias is not None or capped:
         raise InputError(f"training.base: the output layer of {base.config.model_type!r} models has a bias or a cap, or there is none; "
                          "only a plain one can be trained against. Choose another base.")
-    weight: torch.Tensor = head.weight.detach()
-    return weight
+    weight: torch.Tensor = head.weight
+    return weight if weight.requires_grad else weight.detach()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
-from tutelage.core.files import write_whole
+from tutelage.core.files import whole_file
 from tutelage.core.records import Record
 
 NAME = "checkpoint.pt"
@@ -39,7 +38,11 @@ class CurveRow(Record):
 
 @dataclass
 class State:
-    """How far a training is. `stale` counts the measurements since `gained`, the last loss that was a gain."""
+    """How far a training is.
+
+    `best_watched` is the lowest value of what is watched: of the validation loss, or of minus the score. `stale` counts the
+    measurements since `gained`, the last value that was a gain.
+    """
 
     step: int = 0
     tokens: int = 0
@@ -47,7 +50,7 @@ class State:
     seconds: float = 0.0
     curve: list[CurveRow] = field(default_factory=list)
     best_step: int = 0
-    best_loss: float = math.inf
+    best_watched: float = math.inf
     best: dict[str, torch.Tensor] = field(default_factory=dict)
     gained: float = math.inf
     stale: int = 0
@@ -56,10 +59,9 @@ class State:
 
 def write_checkpoint(path: Path, state: State, weights: dict[str, torch.Tensor], optimiser: torch.optim.Optimizer) -> None:
     """Write the state, the learned weights and the optimiser's memory."""
-    data = io.BytesIO()
     fields = {**vars(state), "curve": [row.model_dump() for row in state.curve]}
-    torch.save({"state": fields, "weights": weights, "optimiser": optimiser.state_dict()}, data)
-    write_whole(path, data.getvalue())
+    with whole_file(path) as file:
+        torch.save({"state": fields, "weights": weights, "optimiser": optimiser.state_dict()}, file)
 
 
 def read_checkpoint(path: Path, optimiser: torch.optim.Optimizer) -> tuple[State, dict[str, torch.Tensor]]:

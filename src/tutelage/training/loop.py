@@ -10,7 +10,7 @@ from typing import Generic
 
 import torch
 
-from tutelage.core.errors import Paused, TutelageError
+from tutelage.core.errors import InputError, Paused, TutelageError
 from tutelage.core.events import Events
 from tutelage.core.memory import MB, resident_mb
 from tutelage.training.adapters import copy_weights, put_weights, trainable
@@ -134,11 +134,11 @@ class Loop(Generic[R]):
         self._model.eval()
         measured = self._objective.measure(self._validation, tokens=self._settings.micro_batch_tokens)
         self._model.train()
-        loss = measured.loss
-        if loss < state.best_loss:
-            state.best_step, state.best_loss, state.best = state.step, loss, copy_weights(self._model)
-        if loss < state.gained - self._settings.minimum_gain:
-            state.gained, state.stale = loss, 0
+        watched = self._watched(measured)
+        if watched < state.best_watched:
+            state.best_step, state.best_watched, state.best = state.step, watched, copy_weights(self._model)
+        if watched < state.gained - self._settings.minimum_gain:
+            state.gained, state.stale = watched, 0
         else:
             state.stale += 1
         return measured
@@ -147,6 +147,14 @@ class Loop(Generic[R]):
         """What this process holds of the GPU, or None on a processor."""
         device = next(self._model.parameters()).device
         return round(torch.cuda.memory_reserved(device) / MB, 1) if device.type == "cuda" else None
+
+    def _watched(self, measured: Measured) -> float:
+        """What decides, made so that lower is better: the loss, or minus the score."""
+        if self._settings.watch == "loss":
+            return measured.loss
+        if measured.score is None:
+            raise InputError(f"training.watch: is score, but the task {self._settings.task} gives none. Use loss.")
+        return -measured.score
 
     def _save(self, state: State) -> None:
         write_checkpoint(self._checkpoint, state, copy_weights(self._model), self._optimiser)
@@ -162,5 +170,9 @@ class Loop(Generic[R]):
         if left is not None and state.step == self._rough_at and state.step < total:
             self._events.note("training", "training.rough_time", minutes=round(left / 60, 1), total=total)
         if state.stale >= self._settings.patience:
-            self._events.note("training", "training.stopped_early", step=state.step, best_step=state.best_step,
-                              loss=round(state.best_loss, 4))
+            if self._settings.watch == "loss":
+                self._events.note("training", "training.stopped_early", step=state.step, best_step=state.best_step,
+                                  loss=round(state.best_watched, 4))
+            else:
+                self._events.note("training", "training.stopped_early_score", step=state.step, best_step=state.best_step,
+                                  score=round(-100 * state.best_watched, 1))

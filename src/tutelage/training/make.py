@@ -22,7 +22,7 @@ from tutelage.training.loop import Loop
 from tutelage.training.methods import METHODS
 from tutelage.training.preflight import Lengths, Ready, measure_lengths
 from tutelage.training.proof import Proof, prove
-from tutelage.training.schedule import RATE_SOURCE, SANE_RATES, highest_rate
+from tutelage.training.schedule import RATES, highest_rate
 from tutelage.training.settings import TrainingSettings
 from tutelage.training.tasks import TASKS
 
@@ -88,16 +88,17 @@ def make(making: Making, *, base_folder: Callable[[], Path]) -> None:
     """
     assert isinstance(making.settings, TrainingSettings)
     settings = making.settings
-    low, high = SANE_RATES[settings.method]
-    if not low <= (rate := highest_rate(settings)) <= high:
-        making.events.warning("training", "training.rate_outside", rate=rate, low=low, high=high, source=RATE_SOURCE)
+    rate, usual = highest_rate(settings), RATES[settings.method]
+    if not usual.low <= rate <= usual.high:
+        making.events.warning("training", "training.rate_outside", rate=rate, low=usual.low, high=usual.high, source=usual.source)
+    device = choose_device(settings.threads)
+    METHODS[settings.method].require(device.name)
     folder = base_folder()
     vocabulary, chat_format = Vocabulary(folder), folder_chat_format(folder)
     examples = list(read_rows(making.parents["dataset"].file("examples.jsonl"), Example))
     ready = TASKS[settings.task].prepare(making, settings, examples, chat_format, vocabulary)
     _report_lengths(making, settings, ready)
     write_rows(making.folder / "batch.jsonl", TASKS[settings.task].preview(ready.train, vocabulary))
-    device = choose_device(settings.threads)
     trained = _train(making, settings, ready, folder, device)
     proof = prove(TASKS[settings.task], METHODS[settings.method], settings, ready=ready, base_folder=folder,
                   adapter=making.folder / ADAPTER, scratch=making.scratch)
@@ -121,7 +122,7 @@ def _train(making: Making, settings: TrainingSettings, ready: Ready[Any], folder
     torch.manual_seed(settings.seed)
     task, method = TASKS[settings.task], METHODS[settings.method]
     base = task.load(folder, settings, ready)
-    torch.nn.Module.to(base, torch.device(device.name), device.dtype)
+    torch.nn.Module.to(base, torch.device(device.name), torch.float32 if method.trains_base else device.dtype)
     model = method.attach(base, settings)
     objective = task.objective(model, settings, ready=ready, scratch=making.scratch, plain=False)
     loop = Loop(model=model, objective=objective, train=ready.train, validation=ready.validation, settings=settings,
@@ -159,11 +160,11 @@ def _tell(making: Making, summary: Summary) -> None:
                      "tokens_per_second": summary.tokens_per_second}
     proof: dict[str, Fact] = {"step": summary.best_step, "rows": summary.proof.rows, "base": round(summary.proof.base_loss, 3),
                               "tuned": round(summary.proof.tuned_loss, 3)}
-    if summary.base_bits_per_byte is not None and summary.best_bits_per_byte is not None:
-        making.events.note("training", "training.took", before=round(summary.base_bits_per_byte, 4),
-                           after=round(summary.best_bits_per_byte, 4), **proof)
-    elif summary.base_score is not None and summary.best_score is not None:
+    if summary.base_score is not None and summary.best_score is not None:
         making.events.note("training", "training.took_score", before=round(100 * summary.base_score, 1),
                            after=round(100 * summary.best_score, 1), **proof)
+    elif summary.base_bits_per_byte is not None and summary.best_bits_per_byte is not None:
+        making.events.note("training", "training.took", before=round(summary.base_bits_per_byte, 4),
+                           after=round(summary.best_bits_per_byte, 4), **proof)
     else:
         making.events.note("training", "training.took_loss", before=round(summary.base_loss, 4), after=round(summary.best_loss, 4), **proof)

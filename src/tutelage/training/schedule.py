@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from tutelage.training.settings import TrainingSettings
 
-SANE_RATES: dict[str, tuple[float, float]] = {"lora": (1e-4, 2e-3)}
-DEFAULT_RATES: dict[str, float] = {"lora": 2e-3}  # the table of docs/stages/training.md
-RATE_SOURCE = "about ten times the 1e-5 to 1e-4 of full tuning: arXiv 2602.06204"
+
+@dataclass(frozen=True)
+class Rates:
+    """Step sizes of a method: the usual range, what is taken when nothing is said, and where this is from."""
+
+    low: float
+    high: float
+    default: float
+    source: str
+
+
+_LORA = Rates(1e-4, 2e-3, 2e-3, "about ten times the 1e-5 to 1e-4 of full tuning: arXiv 2602.06204")
+_OWN = Rates(1e-5, 1e-4, 1e-4, "the usual range of full tuning, a tenth of that of LoRA: arXiv 2602.06204")
+RATES: dict[str, Rates] = {
+    "full": _OWN, "frozen_embeddings": _OWN, "last_layers": _OWN, "lora": _LORA, "qlora": _LORA,
+    "adapter": Rates(3e-5, 3e-3, 1e-3, "the range that was searched for bottleneck adapters: arXiv 1902.00751, section 3.1")}
 
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "cosine": lambda share: 0.5 * (1 + math.cos(math.pi * share)),
@@ -20,7 +34,7 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 
 def highest_rate(settings: TrainingSettings) -> float:
     """The step size that the schedule rises to: what the recipe says, else the method's own."""
-    return DEFAULT_RATES[settings.method] if settings.learning_rate is None else settings.learning_rate
+    return RATES[settings.method].default if settings.learning_rate is None else settings.learning_rate
 
 
 def learning_rate(step: int, settings: TrainingSettings) -> float:

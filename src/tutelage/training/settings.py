@@ -1,10 +1,13 @@
 """What may be asked of the training stage."""
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tutelage.core.settings import Settings
+
+READ_BY = {("last_layers",): ("last_layers",), ("qlora",): ("bits",), ("adapter",): ("bottleneck", "adapter_places"),
+           ("lora", "qlora"): ("rank", "alpha", "dropout", "rslora", "dora", "layers", "targets")}
 
 
 class TrainingSettings(Settings):
@@ -16,21 +19,51 @@ class TrainingSettings(Settings):
     task: Literal["sft", "pretraining"] = "sft"
     """What is learned: "sft" replies to prompts, "pretraining" plain texts, all of their tokens."""
 
-    method: Literal["lora"] = "lora"
-    """How weights are changed. "lora" learns small additions to all linear layers and leaves the base as it is."""
+    method: Literal["full", "frozen_embeddings", "last_layers", "lora", "adapter", "qlora"] = "lora"
+    """How weights are changed. "lora" learns small additions to linear layers and leaves the base as it is; "qlora" does so while
+    the base is kept in few bits (needs `tutelage[qlora]`); "adapter" adds small layers of their own, which cannot be exported;
+    "full" changes all weights, "frozen_embeddings" all but those of embeddings and output layer, "last_layers" those of the last
+    layers."""
+
+    last_layers: int = Field(default=4, ge=1)
+    """For "last_layers": how many layers are trained, counted from the end."""
 
     rank: int = Field(default=16, ge=1, le=256)
-    """Width of the low-rank additions. More holds more, and costs a little more time."""
+    """For "lora" and "qlora": width of the low-rank additions. More holds more, and costs a little more time."""
 
     alpha: int = Field(default=32, ge=1)
-    """Strength of the additions: they are scaled by alpha / rank."""
+    """For "lora" and "qlora": strength of the additions, which are scaled by alpha / rank."""
 
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the adapter's inputs that is switched off at random while training. Above 0 the fast path is not taken."""
+    """For "lora" and "qlora": share of the adapter's inputs that is switched off at random while training. Above 0 the fast path is
+    not taken."""
+
+    rslora: bool = False
+    """For "lora" and "qlora": scale by alpha / sqrt(rank), so that high ranks learn as fast as low ones."""
+
+    dora: bool = False
+    """For "lora" and "qlora": learn the size of each row of a weight apart from its direction. Slower; helps most at low ranks."""
+
+    layers: Literal["all"] | Annotated[int, Field(ge=1)] | tuple[Annotated[int, Field(ge=0)], ...] = "all"
+    """For "lora" and "qlora": the layers that are added to: "all", a number for the last so many, or a list of numbers, the first
+    layer being 0."""
+
+    targets: tuple[str, ...] = ()
+    """For "lora" and "qlora": names of the linear layers that are added to, such as `q_proj`; `attention` stands for those that make
+    queries, keys and values, whatever the model calls them. Empty: all linear layers."""
+
+    bits: Literal[4, 8] = 4
+    """For "qlora": bits of a weight of the base while it trains."""
+
+    bottleneck: int = Field(default=64, ge=1)
+    """For "adapter": width of the added layers."""
+
+    adapter_places: Literal["houlsby", "pfeiffer"] = "houlsby"
+    """For "adapter": behind attention and feed-forward part of each layer ("houlsby"), or behind the latter only ("pfeiffer")."""
 
     learning_rate: float | None = Field(default=None, gt=0)
-    """Highest step size; left out, the method's own: 2e-3 for LoRA, where 1e-4 to 2e-3 is sane, about ten times that of full tuning.
-    Outside the method's range a warning is given. The upper end suits short trainings."""
+    """Highest step size; left out, the method's own (2e-3 for LoRA, 1e-4 for full tuning). Outside the method's sane range a warning is
+    given. The upper end suits short trainings."""
 
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     """How the step size falls after the warm-up: to 0 along a cosine or a line, or not at all."""
@@ -53,6 +86,10 @@ class TrainingSettings(Settings):
     too_long: Literal["drop", "refuse"] = "drop"
     """What happens to rows over `maximum_tokens`: left out, with the tokens lost reported; or the run is refused."""
 
+    watch: Literal["loss", "score"] = "loss"
+    """What of the validation rows decides which weights are kept and when to stop: their loss, or the share of them that is right
+    (classification and preference only)."""
+
     validate_every: int = Field(default=20, ge=1)
     """Steps between two measurements on all validation rows. The first is before the training, the last after it."""
 
@@ -60,7 +97,7 @@ class TrainingSettings(Settings):
     """Measurements in a row without enough gain after which the training stops early."""
 
     minimum_gain: float = Field(default=0.002, ge=0)
-    """Fall of the validation loss, in nats a token, that counts as a gain."""
+    """Fall of the validation loss, in nats a token (or a row), or rise of the share that is right, that counts as a gain."""
 
     checkpoint_every: int = Field(default=10, ge=1)
     """Steps between two checkpoints: a killed run goes on from the last one."""
@@ -70,3 +107,14 @@ class TrainingSettings(Settings):
 
     seed: int = 0
     """Fixes the first weights of the adapter and the order of the rows."""
+
+    @model_validator(mode="after")
+    def _only_what_the_method_reads(self) -> Self:
+        """Refuse a setting that the method would not look at, so that none is ignored in silence."""
+        for method_names, names in READ_BY.items():
+            for name in names:
+                value = getattr(self, name)
+                if self.method not in method_names and value != type(self).model_fields[name].default:
+                    raise ValueError(f"{name} is {value!r}, but the method {self.method} does not read it; {' and '.join(method_names)} "
+                                     f"{'does' if len(method_names) == 1 else 'do'}. Leave {name} out, or choose another method.")
+        return self

@@ -1,4 +1,4 @@
-"""LoRA: a low-rank addition to each linear layer (Hu et al. 2021, arXiv:2106.09685), by PEFT."""
+"""LoRA: a low-rank addition to linear layers (Hu et al. 2021, arXiv:2106.09685), by PEFT; with rsLoRA and DoRA on request."""
 
 from __future__ import annotations
 
@@ -12,35 +12,31 @@ from peft.tuners.lora import LoraLayer
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from tutelage.core.errors import InputError
 from tutelage.training.adapters import WEIGHTS, save_adapter
 from tutelage.training.methods.loaded import Loaded
 from tutelage.training.settings import TrainingSettings
-
-
-def linear_names(model: PreTrainedModel) -> list[str]:
-    """Last parts of the names of all linear layers of the model, the output layer apart, sorted.
-
-    Raises InputError if there is none.
-    """
-    untyped: Any = model
-    head = untyped.get_output_embeddings()
-    names = {name.rsplit(".", 1)[-1] for name, module in model.named_modules()
-             if isinstance(module, (torch.nn.Linear, Conv1D)) and module is not head}
-    if not names:
-        raise InputError(f"training.base: the architecture {model.config.model_type!r} has no linear layer to tune. Choose another base.")
-    return sorted(names)
+from tutelage.training.targets import new_heads, target_modules
 
 
 class Lora:
-    """Additions s B A to linear layers, s = alpha / rank. B is 0 at first, so that nothing is changed."""
+    """Additions s B A to linear layers. B is 0 at first, so that nothing is changed.
+
+    s = alpha / rank; alpha / sqrt(rank) with `rslora` (Kalajdzievski 2023, arXiv:2312.03732). With `dora` the size of each
+    row of the sum is learned apart from its direction (Liu et al. 2024, arXiv:2402.09353).
+    """
 
     weights = WEIGHTS
+    trains_base = False
 
-    def attach(self, model: PreTrainedModel, settings: TrainingSettings) -> PeftModel:
+    def require(self, device: str) -> None:
+        """Nothing: PEFT is always there."""
+
+    def attach(self, model: PreTrainedModel, settings: TrainingSettings) -> torch.nn.Module:
         """The model with an adapter that changes nothing yet; only the adapter's weights are trainable. Uses torch's random state."""
-        config = LoraConfig(r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout,
-                            target_modules=linear_names(model), task_type="CAUSAL_LM")
+        in_columns = any(isinstance(module, Conv1D) for module in model.modules())  # its weights stand the other way round
+        config = LoraConfig(r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, use_rslora=settings.rslora,
+                            use_dora=settings.dora, target_modules=target_modules(model, settings), task_type=_peft_task(model),
+                            fan_in_fan_out=in_columns)
         return get_peft_model(model, config)
 
     def save(self, model: torch.nn.Module, folder: Path, *, base: str, base_sha256: str) -> None:
@@ -54,6 +50,12 @@ class Lora:
         return Loaded(adapted, *_norms(adapted))
 
 
+def _peft_task(model: PreTrainedModel) -> str:
+    if new_heads(model):
+        return "SEQ_CLS"  # PEFT keeps and saves the new output layer with the adapter
+    return "SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM"
+
+
 @torch.no_grad()
 def _norms(model: PeftModel) -> tuple[float, float]:
     """Frobenius norms of all additions s B A together, and of the weights that they are added to."""
@@ -61,8 +63,15 @@ def _norms(model: PeftModel) -> tuple[float, float]:
     for module in model.modules():
         if isinstance(module, LoraLayer):
             layer: Any = module
-            frozen += float(layer.get_base_layer().weight.double().square().sum())
+            before = layer.get_base_layer().weight.double()
+            before = before.T if isinstance(layer.get_base_layer(), Conv1D) else before
+            frozen += float(before.square().sum())
             for name, scale in layer.scaling.items():
                 down, up = layer.lora_A[name].weight.double(), layer.lora_B[name].weight.double()
-                update += scale * scale * float((up.T @ up * (down @ down.T)).sum())  # |BA|^2 = tr(B'B AA')
+                if name in layer.lora_magnitude_vector:  # DoRA: W' = m (W + s B A) / |W + s B A|, row by row
+                    moved = before + scale * up @ down
+                    sizes = layer.lora_magnitude_vector[name].weight.double()[:, None]
+                    update += float((moved / moved.norm(dim=1, keepdim=True) * sizes - before).square().sum())
+                else:
+                    update += scale * scale * float((up.T @ up * (down @ down.T)).sum())  # |BA|^2 = tr(B'B AA')
     return math.sqrt(max(update, 0.0)), math.sqrt(frozen)
