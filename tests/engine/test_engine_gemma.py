@@ -106,11 +106,11 @@ def test_the_weights_are_those_that_transformers_reads(file, tmp_path):
         assert np.allclose(found[name], weight, atol=1e-6), name
 
 
-def gemma_file(path: Path, *, prefix: bool = False, bytes_of: int = 256, period: int | None = None) -> Path:
+def gemma_file(path: Path, *, bytes_of: int = 256, period: int | None = None) -> Path:
     writer = gguf.GGUFWriter(path, "gemma3")
     writer.add_tokenizer_model("llama")
     writer.add_tokenizer_pre("default")
-    writer.add_add_space_prefix(prefix)
+    writer.add_add_space_prefix(False)
     writer.add_token_types([gguf.TokenType.BYTE] * bytes_of + [gguf.TokenType.NORMAL])
     if period is not None:
         writer.add_sliding_window_pattern(period)
@@ -123,8 +123,8 @@ def gemma_file(path: Path, *, prefix: bool = False, bytes_of: int = 256, period:
 
 
 @pytest.mark.parametrize(("changed", "named"), [
-    ({"prefix": True}, "tokenizer 'llama' with 'default'"), ({"bytes_of": 255}, "tokenizer 'llama' with 'default'"),
-    ({"period": 4}, "a full layer every 4 layers")], ids=["a space before each text", "a byte too few", "another pattern of windows"])
+    ({"bytes_of": 255}, "tokenizer 'llama' with 'default'"), ({"period": 4}, "a full layer every 4 layers")],
+    ids=["a byte too few", "another pattern of windows"])
 def test_a_gemma_that_cannot_be_a_folder_is_named(tmp_path, changed, named):
     with pytest.raises(InputError, match=f"other.gguf: has {named}; .*or one like Gemma's. Give the model as a folder"):
         write_folder(read_head(gemma_file(tmp_path / "other.gguf", **changed)), tmp_path)

@@ -99,7 +99,7 @@ def small_file(path: Path, architecture: str, *, pre: str = "smollm", scaling: s
 
 
 @pytest.mark.parametrize(("architecture", "pre", "scaling", "named"), [
-    ("qwen2", "smollm", None, "architecture 'qwen2'"), ("llama", "tekken", None, "tokenizer 'gpt2' with 'tekken'"),
+    ("phi3", "smollm", None, "architecture 'phi3'"), ("llama", "tekken", None, "tokenizer 'gpt2' with 'tekken'"),
     ("llama", "smollm", "yarn", r"scaled rotary positions \('yarn'\)")])
 def test_what_cannot_be_a_folder_is_named(tmp_path, architecture, pre, scaling, named):
     path = small_file(tmp_path / "other.gguf", architecture, pre=pre, scaling=scaling)

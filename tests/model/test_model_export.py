@@ -130,7 +130,7 @@ def test_the_template_frames_turns_as_we_render_them():
 
 
 @pytest.mark.parametrize("changed, text", [
-    ({"model_type": "gpt_neox"}, "the architecture is 'gpt_neox'; GGUF files are written for llama, gemma3_text. Choose such a base"),
+    ({"model_type": "gpt_neox"}, "the architecture is 'gpt_neox'; GGUF files are written for llama, gemma3_text, qwen2, qwen3,"),
     ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "this llama has rope_type 'yarn', which the GGUF writer does not know"),
     ({"attention_bias": True, "mlp_bias": True}, "this llama has attention_bias, mlp_bias, which the GGUF writer does not know"),
 ], ids=["architecture", "rope", "bias"])

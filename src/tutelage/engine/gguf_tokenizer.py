@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
+from tokenizers import AddedToken, Tokenizer, decoders, models
 
 from tutelage.engine.gguf_file import Head
-from tutelage.engine.vocabulary import PRE_TOKENIZERS, SPACE
+from tutelage.engine.vocabulary import PRE_TOKENIZERS, PREFIXED, SPACE, SPACES, WHOLE_WORDS
 
 NORMAL, CONTROL, USER_DEFINED, BYTE = 1, 3, 4, 6  # types of token; user-defined ones are plain, and cut out before all else
 
@@ -19,7 +19,7 @@ def tokenizer_kind(head: Head) -> str:
     if kind == "gpt2" and pre in PRE_TOKENIZERS:
         return "byte-level"
     spelled = head.lists.get("tokenizer.ggml.token_type", []).count(BYTE)
-    if kind == "llama" and head.facts.get("tokenizer.ggml.add_space_prefix") is False and spelled == 256:
+    if kind == "llama" and spelled == 256:
         return "characters"
     return ""
 
@@ -35,10 +35,12 @@ def read_tokenizer(head: Head) -> Tokenizer:
 
 def _byte_level(head: Head) -> Tokenizer:
     merges = [(left, right) for left, right in (str(merge).split(" ", 1) for merge in head.lists["tokenizer.ggml.merges"])]
-    tokenizer = Tokenizer(models.BPE({token: number for number, token in enumerate(_tokens(head))}, merges))
+    pre = str(head.facts["tokenizer.ggml.pre"])
+    vocabulary = {token: number for number, token in enumerate(_tokens(head))}
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges, ignore_merges=pre in WHOLE_WORDS))
     tokenizer.decoder = decoders.ByteLevel()
     described = json.loads(tokenizer.to_str())
-    described["pre_tokenizer"] = PRE_TOKENIZERS[str(head.facts["tokenizer.ggml.pre"])]
+    described["pre_tokenizer"] = PRE_TOKENIZERS[pre]
     return Tokenizer.from_str(json.dumps(described))
 
 
@@ -55,7 +57,9 @@ def _characters(head: Head) -> Tokenizer:
         merges += [(left, right) for left, right in halves if left in vocabulary and right in vocabulary]
     unknown = tokens[int(head.facts.get("tokenizer.ggml.unknown_token_id", 0))]
     tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token=unknown, fuse_unk=True, byte_fallback=True))
-    tokenizer.normalizer = normalizers.Replace(" ", SPACE)
+    described = json.loads(tokenizer.to_str())
+    described["normalizer"] = SPACES if head.facts.get("tokenizer.ggml.add_space_prefix") is False else PREFIXED
+    tokenizer = Tokenizer.from_str(json.dumps(described))
     tokenizer.decoder = decoders.Sequence([decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse()])
     return tokenizer
 

@@ -63,7 +63,7 @@ def check_supported(config: dict[str, Any], folder: Path) -> Family:
                          "Choose such a base in training.base.")
     family = SUPPORTED[kind]
     extras = [field for field in ("attention_bias", "mlp_bias") if config.get(field)]
-    extras += _gemma3_extras(config) if family is GEMMA3 else _rotary_extras("", config["rope_parameters"])
+    extras += _gemma3_extras(config) if family is GEMMA3 else _plain_extras(config)
     if extras:
         raise InputError(f"{folder}: this {kind} has {', '.join(extras)}, which the GGUF writer does not know. "
                          "Choose another base in training.base.")
@@ -72,6 +72,15 @@ def check_supported(config: dict[str, Any], folder: Path) -> Family:
 
 def _rotary_extras(layers: str, rotary: dict[str, Any]) -> list[str]:
     return [] if rotary["rope_type"] == "default" else [f"{layers}rope_type {rotary['rope_type']!r}"]
+
+
+def _plain_extras(config: dict[str, Any]) -> list[str]:
+    """What llama.cpp takes for granted in a Llama, Mistral or Qwen, and this one has otherwise."""
+    extras = [] if config["hidden_act"] == "silu" else [f"hidden_act {config['hidden_act']!r}"]
+    window = config.get("sliding_window") if config.get("use_sliding_window", True) else None
+    if window is not None and window < config["max_position_embeddings"]:
+        extras.append(f"sliding_window {window}")
+    return extras + _rotary_extras("", config["rope_parameters"])
 
 
 def _gemma3_extras(config: dict[str, Any]) -> list[str]:

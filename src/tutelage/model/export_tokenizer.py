@@ -10,9 +10,8 @@ import gguf
 
 from tutelage.core.chat import ChatFormat
 from tutelage.core.errors import InputError
-from tutelage.engine.vocabulary import BYTE_TOKEN, SPACE, pre_tokenizer_name
+from tutelage.engine.vocabulary import BYTE_TOKEN, PREFIXED, SPACE, SPACES, WHOLE_WORDS, pre_tokenizer_name
 
-SPACES = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}  # the normalizer of a vocabulary of characters
 # What Gemma's published file has after that normalizer: it cuts at spaces when none is left.
 IDLE = {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False}
 LAST = -1e6  # score of a token that no merge makes
@@ -27,10 +26,10 @@ def add_tokenizer(writer: gguf.GGUFWriter, folder: Path, config: dict[str, Any],
     described = json.loads((folder / "tokenizer.json").read_text("utf-8"))
     model, normalizer = described["model"], described["normalizer"]
     is_byte_level = normalizer is None
-    has_bytes = normalizer == SPACES and model.get("byte_fallback") and described["pre_tokenizer"] in (None, IDLE)
+    has_bytes = normalizer in (SPACES, PREFIXED) and model.get("byte_fallback") and described["pre_tokenizer"] in (None, IDLE)
     if model["type"] != "BPE" or not (is_byte_level or has_bytes):
         raise InputError(f"{folder}: the tokenizer is {model['type']} with the normalizer {normalizer}; GGUF files are written for "
-                         "byte-level BPE without one, and for BPE like Gemma's. Choose another base in training.base.")
+                         "byte-level BPE without one, and for BPE like Gemma's or Llama 2's. Choose another base in training.base.")
     ids = dict(model["vocab"])
     kinds = dict.fromkeys(ids.values(), gguf.TokenType.NORMAL)
     if has_bytes:
@@ -43,7 +42,11 @@ def add_tokenizer(writer: gguf.GGUFWriter, folder: Path, config: dict[str, Any],
     merges = [tuple(merge.split(" ", 1)) if isinstance(merge, str) else tuple(merge) for merge in model["merges"]]
     if is_byte_level:
         writer.add_tokenizer_model("gpt2")
-        writer.add_tokenizer_pre(pre_tokenizer_name(described["pre_tokenizer"], place=str(folder)))
+        pre = pre_tokenizer_name(described["pre_tokenizer"], place=str(folder))
+        if model.get("ignore_merges", False) != (pre in WHOLE_WORDS):
+            raise InputError(f"{folder}: the tokenizer has ignore_merges {model.get('ignore_merges')}, which llama.cpp's {pre!r} has not. "
+                             "Choose another base in training.base.")
+        writer.add_tokenizer_pre(pre)
         writer.add_token_merges([" ".join(merge) for merge in merges])
     else:
         writer.add_tokenizer_model("llama")
@@ -54,6 +57,7 @@ def add_tokenizer(writer: gguf.GGUFWriter, folder: Path, config: dict[str, Any],
         tokens |= {number: tokens[number].replace(SPACE, " ") for number, kind in kinds.items() if kind == gguf.TokenType.USER_DEFINED}
     writer.add_token_list([tokens.get(number, f"[UNUSED{number}]") for number in numbers])
     writer.add_token_types([kinds.get(number, gguf.TokenType.UNUSED) for number in numbers])
+    writer.add_add_space_prefix(normalizer == PREFIXED)
     _add_ids(writer, config, ids[chat_format.end])
 
 
@@ -66,7 +70,6 @@ def _add_ids(writer: gguf.GGUFWriter, config: dict[str, Any], end: int) -> None:
         if config.get(f"{name}_token_id") is not None:
             add(config[f"{name}_token_id"])
     writer.add_add_bos_token(False)
-    writer.add_add_space_prefix(False)
 
 
 def _scores(merges: list[tuple[str, ...]]) -> dict[str, float]:
