@@ -58,6 +58,8 @@ def train(events, first, last):
     for step in range(first, last + 1):
         loss = 1.6 + 1.5 / (1 + step / 20) + 0.08 * (step * 7 % 5 - 2)
         events.step("training", done=step, total=200, loss=loss, validation_loss=1.65 + 1.5 / (1 + step / 18) if step % 20 == 0 else None,
+                    bits_per_byte=0.9 + 0.3 / (1 + step / 18) if step % 20 == 0 else None, learning_rate=2e-3 * (1 - step / 200),
+                    gradient_norm=0.4 + 0.1 * (step * 3 % 4), tokens_per_second=205 + 5.5 * (step * 5 % 7), memory_mb=1600 + 2.5 * step,
                     seconds_left=2 * (200 - step))
 
 
@@ -84,13 +86,15 @@ def test_the_training_page_moves_by_itself(browser, events):
     train(events, 1, 60)
     browser.sign_in("drafter")
     browser.open("/training")
-    assert "30 %" in browser.text("tr.running")
+    browser.wait_for(lambda: "30 %" in browser.text("tr.running") and browser.text("tr.running").endswith("about 5 min left"))
     browser.picture("training-en")
-    assert browser.text("tr.running").endswith("about 5 min left")
     browser.open("/training")
     train(events, 61, 120)
     browser.wait_for(lambda: "60 %" in browser.text("tr.running"))
-    assert len(browser.all("circle.validation-dot")) == 6
+    assert len(browser.all("circle.second")) == 6
+    browser.wait_for(lambda: "120 / 200" in browser.text(".figures") and "3 min" in browser.text(".figures"))
+    browser.wait_for(lambda: [caption.text.split(" ")[0] for caption in browser.all(".small-curves figcaption")]
+                     == ["learning", "gradient", "tokens", "memory,"])
     browser.wait_for(lambda: "training is 60 % done" in browser.text(".status"))
     browser.open("/training?language=zh")
     browser.picture("training-zh")

@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 import pytest
 from contrast import ratio
 
-from tutelage.core.page import STYLE, Mark, Page, percent, shown
+from tutelage.core.curve import Point
+from tutelage.core.page import MOST_TOLD, STYLE, Mark, Page, percent, shown
 
 
 class _Seen(HTMLParser):
@@ -43,6 +44,7 @@ def _full(language: str = "en") -> Page:
     page.heading("Lengths")
     page.bars(("rule", "times"), [("line ends", 40), ("mojibake", 10)])
     page.histogram("characters", [1, 2, 2, 9], marks=[Mark("limit", 5)])
+    page.curves("Loss", {"training": [Point(1, 3.0), Point(2, 2.5)], "validation": [Point(0, 3.25), Point(2, 2.75)]})
     page.redline([("same", "within "), ("delete", "30"), ("insert", "60"), ("same", " days")])
     page.details("more", ["hidden `x`"])
     return page
@@ -114,12 +116,36 @@ def test_a_long_tail_is_counted_in_the_last_column():
     assert [text for text in seen.texts if text.strip()][-2:] == ["90", "11"]
 
 
+def test_curves_are_told_in_words_and_as_a_table():
+    page = Page("x", "en")
+    page.curves("Loss", {"training": [Point(1, 3.0), Point(2, 2.5)], "validation": [Point(0, 3.25), Point(2, 0.00125)]})
+    page.curves("Rate", {"rate": [Point(1, 1.0), Point(2, 2.0)]})
+    texts = [text for text in _seen(page).texts if text.strip()]
+    told = "Loss. training: 3 at first, 2.5 at step 2. validation: 3.25 at first, 0.00125 at step 2."
+    assert told in texts
+    place = texts.index("The same as a table")
+    assert texts[place + 1:place + 12] == ["step", "training", "validation", "0", "3.25", "1", "3", "2", "2.5", "0.00125", "Rate"]
+    ids = re.findall(r'id="([^"]+)"', page.render())
+    assert len(ids) == len(set(ids)) == 2
+
+
+def test_the_table_of_a_long_curve_has_an_even_choice_of_steps():
+    page = Page("x", "en")
+    page.curves("Loss", {"loss": [Point(step, 1 + step / 1000) for step in range(1000)]})
+    steps = [int(step.replace(",", "")) for step in re.findall(r'<th scope="row" class="number">([\d,]+)</th>', page.render())]
+    assert len(steps) <= MOST_TOLD + 1
+    assert (steps[0], steps[-1]) == (0, 999)
+
+
 def test_what_has_no_rows_says_so():
     page = Page("x", "zh")
     page.table(["a"], [], caption="重复")
     page.bars(("a", "b"), [])
     page.histogram("长度", [])
-    assert page.render().count("无。") == 3
+    page.curves("损失", {"训练": []})
+    page.curves("速度", {"每秒": [Point(1, 2.0)]})
+    assert page.render().count("无。") == 4
+    assert "速度: 每秒：起初为 2，第 1 步为 2。" in page.render()
 
 
 def test_a_redline_tells_inserted_and_deleted_without_colours():
@@ -136,12 +162,13 @@ def test_text_and_plots_have_contrast_enough_by_day_and_by_night():
     day, night = STYLE.split("@media (prefers-color-scheme: dark)")
     night = night.split("* {")[0]
     for colours in (_colours(day), _colours(night)):
-        assert len(colours) == 13
+        assert len(colours) == 14
         for ground in ("paper", "wash"):
             assert ratio(colours["ink"], colours[ground]) >= 4.5
             assert ratio(colours["soft"], colours[ground]) >= 4.5
             assert ratio(colours["mark"], colours[ground]) >= 4.5
             assert ratio(colours["bar"], colours[ground]) >= 3
+            assert ratio(colours["second"], colours[ground]) >= 3
         for name in ("good", "bad", "wait"):
             assert ratio(colours[name], colours[f"{name}-ground"]) >= 4.5
 

@@ -17,9 +17,9 @@ from tutelage.endpoint.settings import EndpointSettings
 from tutelage.pipeline.runs import Made, new_run, newest_artifact, write_made
 from tutelage.web.app import create_app
 from tutelage.web.auth import SESSION_COOKIE, Sessions
-from tutelage.web.curve import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, draw_curve
+from tutelage.web.curves import curves
 from tutelage.web.pages import duration
-from tutelage.web.progress import Follower, Point, Progress
+from tutelage.web.progress import Follower, Progress
 from tutelage.web.training_pages import told
 
 
@@ -39,8 +39,9 @@ def run(site):
     events.send("training", "started", "run.started", id="x", rough_seconds=400.0)
     events.warning("training", "run.not_switched", error="<b>bold</b>")
     for step in range(1, 44):
-        events.step("training", done=step, total=100, step=step, loss=3 - step / 50,
-                    **({"validation_loss": 2.5 - step / 100} if step % 10 == 0 else {}))
+        events.step("training", done=step, total=100, loss=3 - step / 50, learning_rate=0.0005, gradient_norm=0.25, memory_mb=1850.5,
+                    tokens_per_second=210.5, gpu_memory_mb=None, **({"validation_loss": 2.5 - step / 100} if step % 10 == 0 else {}))
+    events.step("model", done=1, total=9, loss=77.5)
     yield events
     log.close()
 
@@ -56,7 +57,13 @@ def test_the_page_shows_stages_time_curve_and_notes(site, visit, run):
     assert "took 12 s" in page
     assert "about 60 s" in page
     assert "Loss went from 2.98 to 2.14 in 43 steps." in page
-    assert page.count('<circle class="validation-dot"') == 4
+    assert page.count('<circle class="second"') == 4
+    for shown in ("<dd>43 / 100</dd>", "<dd>2.14</dd>", "<dt>loss (validation)</dt><dd>2.1</dd>", "learning rate <b>0.0005</b>",
+                  "gradient norm <b>0.25</b>", "tokens a second <b>210.5</b>", "memory, MB <b>1,850.5</b>"):
+        assert shown in page
+    assert page.count('<svg class="curve"') == 5
+    assert "77.5" not in page
+    assert "memory of the GPU" not in page
     assert "&lt;b&gt;bold&lt;/b&gt;" in page
     assert "Base model base, not tuned yet; training is 43 % done." in page
 
@@ -67,7 +74,7 @@ def test_the_stream_sends_the_changed_part(site, run):
         lines = answer.iter_lines()
         first = next(line for line in lines if line.startswith("data: "))
         assert 'value=\\"0.430\\"' in first
-        run.step("training", done=50, total=100, step=50, loss=2.0)
+        run.step("training", done=50, total=100, loss=2.0)
         second = next(line for line in lines if line.startswith("data: "))
         assert 'value=\\"0.500\\"' in second
 
@@ -111,14 +118,12 @@ def test_the_follower_reads_what_was_added_and_starts_anew_with_a_new_run(tmp_pa
     assert list(follower.progress().stages) == ["dataset"]
 
 
-def test_the_curve_spans_the_drawing():
-    curve = draw_curve([Point(0, 3.0), Point(50, 2.0), Point(100, 1.0)], [Point(50, 2.0), Point(100, 1.5)])
-    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
-    assert curve.loss == f"{LEFT}.0,{TOP}.0 {(LEFT + right) / 2},{(TOP + bottom) / 2} {right}.0,{bottom}.0"
-    assert curve.validation_dots == [((LEFT + right) / 2, (TOP + bottom) / 2), (right, TOP + (bottom - TOP) * 0.75)]
-    assert [tick.label for tick in curve.values] == ["1.00", "1.50", "2.00", "2.50", "3.00"]
-    assert draw_curve([Point(1, 2.0)], []) is None
-    assert draw_curve([Point(step, 1.0) for step in range(5000)], []).loss.count(",") <= 401
+def test_there_are_no_curves_before_the_first_step_and_no_drawing_of_one_point():
+    progress = Progress()
+    assert curves(progress, "en") is None
+    progress.hear(event(1, "training", "step", done=0, total=4, validation_loss=2.5))
+    first = curves(progress, "zh")
+    assert (first.step, first.now, str(first.loss), first.small) == ("0 / 4", [("损失（验证）", "2.5")], "", [])
 
 
 def test_a_note_is_told_in_the_language_and_an_unknown_one_by_its_key():

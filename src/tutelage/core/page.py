@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from statistics import median
 from typing import Literal, NamedTuple
 
+from tutelage.core.curve import Line, Point, draw, round_up, thinned
 from tutelage.core.language import text
 
 Cell = str | int | float
 HTML_LANGUAGES = {"en": "en", "zh": "zh-CN"}
 WIDTH, HEIGHT, FOOT, HEAD = 640, 200, 22, 18
+MOST_TOLD = 60  # steps of a curve that its table tells
 
 # Not allowed in HTML, or not in UTF-8.
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -21,11 +23,11 @@ _TICKS = re.compile(r"`([^`]+)`")
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1e293b; --soft: #526077; --line: #d9e0ea; --paper: #ffffff; --wash: #f5f7fa; --bar: #2563eb;
-  --mark: #b91c1c; --good: #14532d; --good-ground: #e3f2e7; --bad: #8f1d1d; --bad-ground: #fbe9e7; --wait: #6b4a00;
+  --second: #b3541e; --mark: #b91c1c; --good: #14532d; --good-ground: #e3f2e7; --bad: #8f1d1d; --bad-ground: #fbe9e7; --wait: #6b4a00;
   --wait-ground: #fbf1d9; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e2e8f0; --soft: #a7b4c8; --line: #334155; --paper: #172033; --wash: #0f172a;
-  --bar: #60a5fa; --mark: #fca5a5; --good: #bbf7d0; --good-ground: #14352a; --bad: #fecaca; --bad-ground: #45191c; --wait: #fde68a;
-  --wait-ground: #40330d; } }
+  --bar: #60a5fa; --second: #fdba74; --mark: #fca5a5; --good: #bbf7d0; --good-ground: #14352a; --bad: #fecaca; --bad-ground: #45191c;
+  --wait: #fde68a; --wait-ground: #40330d; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--wash); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif; }
@@ -52,6 +54,14 @@ tbody tr + tr > * { border-top: 1px solid var(--line); }
 .bars .bar span { display: block; height: .8em; margin-top: .35em; min-width: 1px; background: var(--bar); border-radius: 2px; }
 figure { margin: 0 0 14px; }
 figure svg { width: 100%; height: auto; display: block; max-width: 760px; }
+svg.curve polyline { fill: none; stroke-width: 2; }
+svg.curve .first { stroke: var(--bar); }
+svg.curve .second { stroke: var(--second); }
+svg.curve circle.second { fill: var(--second); }
+svg .grid { stroke: var(--line); }
+.key { display: inline-block; width: 1.4rem; height: .25rem; vertical-align: middle; margin: 0 .3rem 0 .9rem; }
+.key.first { background: var(--bar); }
+.key.second { background: var(--second); }
 svg .column { fill: var(--bar); }
 svg .axis { stroke: var(--soft); }
 svg .mark { stroke: var(--mark); stroke-width: 2; stroke-dasharray: 5 3; }
@@ -85,6 +95,7 @@ class Page:
         self.language = language
         self._title = title
         self._sections: list[list[str]] = []
+        self._curves = 0
 
     def section(self, title: str) -> None:
         """Begin a section; what is added from now on stands in it."""
@@ -150,6 +161,29 @@ class Page:
                   f"{_columns(counts)}{_axis(edges, max(counts))}{''.join(_mark(mark, edges) for mark in marks)}</svg>"
                   f"<details><summary>{_safe(self._say('as_table'))}</summary>{table}</details></figure>")
 
+    def curves(self, title: str, lines: Mapping[str, Sequence[Point]], *, from_zero: bool = False, height: int = 260) -> None:
+        """One or two figures over the steps, named by the keys; their numbers follow as a table that can be opened.
+
+        Where there are many steps, the table has an even choice of them.
+        """
+        kinds = ("first", "second")
+        self._curves += 1
+        shown_lines = [Line(points, kind) for points, kind in zip(lines.values(), kinds, strict=False)]
+        told = " ".join(self._say("curve", name=name, first=figure(points[0].value), last=figure(points[-1].value),
+                                  step=shown(points[-1].step)) for name, points in lines.items() if points)
+        drawing = draw(shown_lines, name=f"curve-{self._curves}", told=f"{title}. {told}", step=self._say("step"), from_zero=from_zero,
+                       height=height)
+        if not drawing:
+            self._add(f"<p>{_safe(title)}: {_safe(told or self._say('nothing'))}</p>")
+            return
+        legend = "".join(f'<span class="key {kind}"></span>{_safe(name)}' for name, kind in zip(lines, kinds, strict=False))
+        by_step = [{point.step: point.value for point in points} for points in lines.values()]
+        steps = sorted({point.step for points in lines.values() for point in thinned(points, MOST_TOLD)})
+        rows = [(int(step), *(figure(values[step]) if step in values else "" for values in by_step)) for step in steps]
+        table = self._table([self._say("step"), *lines], rows, "")
+        self._add(f'<figure><figcaption>{_safe(title)}{legend if len(lines) > 1 else ""}</figcaption>{drawing}'
+                  f"<details><summary>{_safe(self._say('as_table'))}</summary>{table}</details></figure>")
+
     def redline(self, pieces: Iterable[tuple[Literal["same", "insert", "delete"], str]]) -> None:
         """Two wordings as one: what is kept, inserted and deleted."""
         words = {"insert": ("ins", self._say("inserted")), "delete": ("del", self._say("deleted"))}
@@ -204,6 +238,11 @@ def shown(value: Cell) -> str:
     return f"{int(value):,}"
 
 
+def figure(value: float) -> str:
+    """A measured figure with four digits that count: 0.0005, 2.146, 1,850."""
+    return shown(value) if abs(value) >= 1000 else f"{value:.4g}"
+
+
 def percent(share: float) -> str:
     """A share of 0 to 1 in percent with one decimal."""
     return f"{100 * share:.1f} %"
@@ -231,17 +270,11 @@ def _edges(values: Sequence[float], bins: int) -> list[float]:
     low, high, tail = ordered[0], ordered[-1], ordered[(len(ordered) * 99 - 1) // 100]
     if high - low > 2 * (tail - low) > 0:
         high = tail
-    width = _round_up((high - low) / bins or 1.0)
+    width = round_up((high - low) / bins or 1.0)
     if all(float(value).is_integer() for value in values):
         width = max(1.0, width)
     first = math.floor(low / width)
     return [step * width for step in range(first, math.floor(high / width) + 2)]
-
-
-def _round_up(width: float) -> float:
-    """The next of 1, 2, 5, 10, 20, 50, ... (and their tenths)."""
-    unit = 10.0 ** math.floor(math.log10(width))
-    return next((times * unit for times in (1, 2, 5) if times * unit >= width), 10 * unit)
 
 
 def _counted(values: Sequence[float], edges: Sequence[float]) -> list[int]:

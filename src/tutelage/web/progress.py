@@ -10,10 +10,13 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from tutelage.core.curve import Point
 from tutelage.core.events import Event
 
 State = Literal["waiting", "running", "done", "failed"]
-RUN = "run"
+RUN, TRAINING = "run", "training"
+FIGURES = ("loss", "validation_loss", "bits_per_byte", "score", "learning_rate", "gradient_norm", "tokens_per_second", "memory_mb",
+           "gpu_memory_mb")
 LONGEST_LINE = 100_000
 NOTES_KEPT = 60
 
@@ -52,22 +55,15 @@ class StageProgress:
         return self.rough_seconds or None
 
 
-@dataclass(frozen=True)
-class Point:
-    """One point of the training curve."""
-
-    step: float
-    value: float
-
-
 @dataclass
 class Progress:
-    """A run so far. `verdict` is the state of the whole run."""
+    """A run so far. `figures` are the points of each of FIGURES, `step` of `steps` is how far the training is."""
 
     stages: dict[str, StageProgress] = field(default_factory=dict)
     notes: list[Event] = field(default_factory=list)
-    loss: list[Point] = field(default_factory=list)
-    validation_loss: list[Point] = field(default_factory=list)
+    figures: dict[str, list[Point]] = field(default_factory=dict)
+    step: float = 0.0
+    steps: float = 0.0
     state: State = "waiting"
 
     @property
@@ -99,7 +95,8 @@ class Progress:
             stage.started_at = stage.started_at or event.at
             stage.done, stage.total = _number(event, "done") or 0.0, _number(event, "total") or 0.0
             stage.told_left = _number(event, "seconds_left")
-            self._hear_curve(event)
+            if event.stage == TRAINING:
+                self._hear_figures(event)
         elif event.kind == "finished":
             stage.state, stage.seconds = "done", _number(event, "seconds")
         elif event.kind == "failed":
@@ -112,12 +109,12 @@ class Progress:
                 if stage.state == "running":
                     stage.state = "failed"
 
-    def _hear_curve(self, event: Event) -> None:
-        step = _number(event, "step")
-        for name, points in (("loss", self.loss), ("validation_loss", self.validation_loss)):
+    def _hear_figures(self, event: Event) -> None:
+        self.step, self.steps = _number(event, "done") or 0.0, _number(event, "total") or 0.0
+        for name in FIGURES:
             value = _number(event, name)
             if value is not None:
-                points.append(Point(event.facts["done"] if step is None else step, value))  # type: ignore[arg-type]  # a step has done
+                self.figures.setdefault(name, []).append(Point(self.step, value))
 
 
 def _number(event: Event, name: str) -> float | None:

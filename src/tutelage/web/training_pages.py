@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, Response
 from tutelage.core.events import Event
 from tutelage.core.language import catalogue, text
 from tutelage.core.records import Language
-from tutelage.web.curve import draw_curve
+from tutelage.web.curves import curves
 from tutelage.web.pages import Pages
 from tutelage.web.progress import Follower
 from tutelage.web.site import Site
@@ -65,7 +65,7 @@ def training_routes(site: Site, follower: Follower, pages: Pages) -> APIRouter:
 
     def _progress(request: Request) -> dict[str, object]:
         progress, language = follower.progress(), pages.language(request)
-        return {"progress": progress, "curve": draw_curve(progress.loss, progress.validation_loss) if progress else None,
+        return {"progress": progress, "curves": curves(progress, language) if progress else None,
                 "notes": [(event.kind, told(event, language)) for event in reversed(progress.notes)] if progress else []}
 
     return router
