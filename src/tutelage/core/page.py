@@ -179,7 +179,8 @@ class Page:
         legend = "".join(f'<span class="key {kind}"></span>{_safe(name)}' for name, kind in zip(lines, kinds, strict=False))
         by_step = [{point.step: point.value for point in points} for points in lines.values()]
         steps = sorted({point.step for points in lines.values() for point in thinned(points, MOST_TOLD)})
-        rows = [(int(step), *(figure(values[step]) if step in values else "" for values in by_step)) for step in steps]
+        rows: list[tuple[Cell, ...]] = [(int(step), *(figure(values[step]) if step in values else "" for values in by_step))
+                                        for step in steps]
         table = self._table([self._say("step"), *lines], rows, "")
         self._add(f'<figure><figcaption>{_safe(title)}{legend if len(lines) > 1 else ""}</figcaption>{drawing}'
                   f"<details><summary>{_safe(self._say('as_table'))}</summary>{table}</details></figure>")
