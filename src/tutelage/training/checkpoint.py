@@ -18,7 +18,8 @@ class CurveRow(Record):
     """A line of `curve.jsonl`. Row 0 stands before the first step and has no training loss.
 
     Losses are nats a unit of the objective (a learned token, or a row); `tokens` counts all tokens of the rows trained on so far;
-    `seconds` is the time so far, measurements included. `validation_loss`, `bits_per_byte` and `score` are None where nothing was measured.
+    `seconds` is the time so far, measurements and earlier checkpoints included. `validation_loss`, `bits_per_byte` and `score` are
+    None where nothing was measured.
     `tokens_per_second` is the pace of this step; memory is what the process holds after it, and what it holds of a GPU (None without).
     """
 

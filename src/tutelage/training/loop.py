@@ -157,7 +157,9 @@ class Loop(Generic[R]):
         return -measured.score
 
     def _save(self, state: State) -> None:
+        started = time.monotonic()
         write_checkpoint(self._checkpoint, state, copy_weights(self._model), self._optimiser)
+        state.seconds += time.monotonic() - started
 
     def _tell(self, state: State) -> None:
         row, total = state.curve[-1], self._settings.maximum_steps
