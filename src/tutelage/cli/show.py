@@ -29,7 +29,7 @@ def run_show(what: str | None, which: str | None, *, work: Path, language: str |
     elif what is None:
         _show_all(store, tongue, as_json)
     else:
-        _show_artifact(store, what, as_json)
+        _show_artifact(store, what, tongue, as_json)
 
 
 def _show_all(store: Store, tongue: str, as_json: bool) -> None:
@@ -40,7 +40,7 @@ def _show_all(store: Store, tongue: str, as_json: bool) -> None:
         _tell_artifact(artifact, as_json)
 
 
-def _show_artifact(store: Store, what: str, as_json: bool) -> None:
+def _show_artifact(store: Store, what: str, tongue: str, as_json: bool) -> None:
     artifact = store.latest(what) if what in STAGES else _by_id(store, what)
     if artifact is None:
         raise InputError(f"{what}: no such stage or artifact in {store.work}; stages are {', '.join(STAGES)}. "
@@ -56,6 +56,8 @@ def _show_artifact(store: Store, what: str, as_json: bool) -> None:
             reasons[fate.reason] = reasons.get(fate.reason, 0) + 1
         for reason, count in sorted(reasons.items(), key=lambda item: -item[1]):
             tell_result(f"  dropped {count:,}: {reason}")
+        if (page := f"report.{tongue}.html") in artifact.manifest.files:
+            tell_result(text("run.overview_page", tongue, path=artifact.file(page)))
 
 
 def _by_id(store: Store, artifact_id: str) -> Artifact | None:
