@@ -8,7 +8,8 @@ from tutelage.core.store import Store
 
 
 def make_training(work, *files: str) -> None:
-    with Store(work).making("training", "abc", version=1, recipe="r", settings=Settings(), parents={}, inputs={}, events=Events()) as making:
+    with Store(work).making("training", "abc", version=1, recipe="r", settings=Settings(), parents={}, inputs={},
+                            events=Events()) as making:
         for name in files:
             write_whole(making.folder / name, "x")
 
