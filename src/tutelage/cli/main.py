@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -35,6 +36,7 @@ def _version(asked: bool) -> None:
 def tutelage(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
              ) -> None:
     """Your documents become a private language model, served only when it passed its scores."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # where it is installed, each import would warn of an optional kernel
 
 
 @app.command()
@@ -94,6 +96,32 @@ def labels(recipe: RecipePath, changes: Changes = None, work: Work = DEFAULT_WOR
     from tutelage.cli.labels import run_labels
 
     run_labels(recipe, changes or [], work=work, language=language, as_json=json)
+
+
+@app.command()
+def judge(base: Annotated[str, typer.Option("--base", metavar="MODEL", help="What it must beat: a model folder, an adapter folder, a "
+                                            ".gguf file, or an address such as http://127.0.0.1:8000/v1.")],
+          candidate: Annotated[str, typer.Option("--candidate", metavar="MODEL", help="What is judged: one of the same.")],
+          rows: Annotated[Path, typer.Option("--rows", metavar="FILE", help="Rows that neither was trained on: conversations, prompts with "
+                                             "completions, preference pairs, labelled clauses, documents, or a promptfoo file.")],
+          trained_on: Annotated[Path | None, typer.Option("--trained-on", metavar="FILE", help="What the candidate was trained on: finds "
+                                                          "leaks, and teaches the judge of clause types.")] = None,
+          base_model: Annotated[str, typer.Option("--base-model", metavar="NAME", help="Name of the base at its address.")] = "",
+          candidate_model: Annotated[str, typer.Option("--candidate-model", metavar="NAME", help="The same of the candidate.")] = "",
+          base_format: Annotated[str, typer.Option("--base-format", metavar="FORMAT", help="Chat format, such as chatml: of a service, to "
+                                                   "score texts; of a folder or file whose template is not known.")] = "",
+          candidate_format: Annotated[str, typer.Option("--candidate-format", metavar="FORMAT", help="The same of the candidate.")] = "",
+          changes: Changes = None, work: Work = DEFAULT_WORK, language: Language = None, json: Json = False) -> None:
+    """Judge a model from anywhere against another one. Exit code 3 unless it was shown to be better.
+
+    Keys of services come from the environment variables BASE_API_KEY and CANDIDATE_API_KEY.
+    """
+    from tutelage.cli.judge import run_judge
+    from tutelage.pipeline.judge import Asked
+    from tutelage.pipeline.judge_models import Named
+
+    run_judge(Asked(Named(base, base_model, base_format), Named(candidate, candidate_model, candidate_format), rows, trained_on,
+                    tuple(changes or [])), work=work, language=language, as_json=json)
 
 
 def main() -> None:

@@ -41,6 +41,9 @@ class Shown:
     def __format__(self, form: str) -> str:
         return format(self._value, form) if form else fact_text(self._value)
 
+    def __str__(self) -> str:
+        return str(self._value)
+
 
 class Terminal:
     """Tells events of a run in one language. Use it as a context manager so that the bar is put away."""

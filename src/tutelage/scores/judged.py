@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from tutelage.core.errors import InputError
 from tutelage.core.records import GateDecision
 from tutelage.scores.gate import ask_for_rows
 from tutelage.scores.results import Comparison, Rule
@@ -15,8 +16,12 @@ DECIDES = ("checks_met", "bits_per_byte", "rouge_l")
 
 
 def decides(metrics: Collection[str]) -> str:
-    """The metric that decides, of those that were measured on all candidates. Raises StopIteration if there is none."""
-    return next(metric for metric in DECIDES if metric in metrics)
+    """The metric that decides, of those that were measured on all candidates. Raises InputError if there is none."""
+    found = next((metric for metric in DECIDES if metric in metrics), None)
+    if found is None:
+        raise InputError("nothing was measured on both models: there are no log-probabilities of both and no drafts of both. "
+                         "Draft more rows (--set drafts=48), or give models that can score.")
+    return found
 
 
 def judged_rules(compared: Comparison, drafting: Sequence[Comparison], leaks: int | None) -> list[Rule]:
