@@ -79,6 +79,11 @@ def test_only_training_rows_become_clauses() -> None:
     assert (made[0].source, made[0].licence, made[0].title, made[0].keywords) == ("mit.LICENSE", "MIT", "Term", ("term",))
 
 
+def test_planted_test_texts_are_nobodys_clauses() -> None:
+    planted = row("train", 9).model_copy(update={"origin": "canary"})
+    assert [clause.id for clause in from_examples([row("train", 1), planted], licence="own")] == ["en-row1"]
+
+
 def test_a_clause_keeps_the_permission_of_its_row() -> None:
     made = from_examples([row("train", 1).model_copy(update={"permission": "client:acme"}), row("train", 2)], licence="MIT")
     assert [clause.permission for clause in made] == ["client:acme", "everyone"]

@@ -21,6 +21,19 @@ def test_rules_over_two_stages_are_told_at_once_by_line(tmp_path):
     assert "no-such-model" in lines[2]
 
 
+def test_memory_in_full_needs_planted_test_texts(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text("name: r\ndocuments: {sources: [a]}\ntraining: {base: no-such-model}\nscores:\n  memory: full\n")
+    with pytest.raises(RecipeError) as caught:
+        check(load_recipe(path))
+    assert str(caught.value).splitlines()[0] == (
+        "r.yaml:5: scores.memory: is full, but the dataset plants no test texts, so what is remembered of them cannot be measured. "
+        "Set dataset.canaries: on, or scores.memory: quick.")
+    with pytest.raises(RecipeError) as caught:
+        check(load_recipe(path, changes=["dataset.canaries=on"]))
+    assert "scores.memory" not in str(caught.value)
+
+
 def test_a_shared_model_cannot_be_trained_on_a_client_only_source(tmp_path):
     path = tmp_path / "r.yaml"
     path.write_text("name: r\ndocuments:\n  sources:\n    - open\n    - {path: closed, permission: \"client:acme\"}\n"

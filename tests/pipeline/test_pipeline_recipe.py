@@ -55,6 +55,13 @@ def test_an_on_key_stays_a_word(tmp_path):
     assert mistakes(tmp_path, GOOD + "on: push\n")[0].startswith("r.yaml:7: on: no such setting. Known: name, language")
 
 
+def test_on_and_off_are_words_where_words_are_asked_and_truth_values_where_these_are(tmp_path):
+    text = GOOD + "dataset: {canaries: on, label_errors: off}\nscores: {memory: off}\ndrafting: {library_from_dataset: no}\n"
+    recipe = load_recipe(write(tmp_path, text)).recipe
+    assert (recipe.dataset.canaries, recipe.dataset.label_errors, recipe.scores.memory) == ("on", "off", "off")
+    assert recipe.drafting.library_from_dataset is False
+
+
 def test_broken_yaml_names_line_and_column(tmp_path):
     assert mistakes(tmp_path, "name: a\ntraining: [1, 2\n")[0].startswith("r.yaml:3:1: not valid YAML: ")
 

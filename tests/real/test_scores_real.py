@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tutelage.core.events import Events
+from tutelage.core.history import Fate
 from tutelage.core.records import Example, Message
 from tutelage.core.settings import Settings
 from tutelage.core.store import Artifact, Store
@@ -51,6 +52,11 @@ def rows() -> list[Example]:
 def parent(store: Store, stage: str, name: str, data: str) -> Artifact:
     with store.making(stage, "1", version=1, recipe="", settings=Settings(), parents={}, inputs={}, events=Events()) as making:
         (making.folder / name).write_text(data, "utf-8")
+        if stage == "training":
+            used = [row.id for row in rows() if row.part == "train"]
+            making.ledger.rows_in(used)
+            for row in used:
+                making.ledger.record(Fate(row=row, what="kept", reason="used for train"))
     artifact = store.look_up(stage, "1")
     assert artifact
     return artifact

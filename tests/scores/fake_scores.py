@@ -13,10 +13,12 @@ from tutelage.core.chat import CHATML
 from tutelage.core.engine import CannotDo
 from tutelage.core.errors import InputError
 from tutelage.core.events import Events, Recorder
+from tutelage.core.history import Fate
 from tutelage.core.records import Answer, Example, Message, Part, Sampling, TokenScore
 from tutelage.core.settings import Settings
 from tutelage.core.store import Artifact, Store, content_id
 from tutelage.scores.make import Candidate, make
+from tutelage.scores.planned import PersonalData
 from tutelage.scores.settings import ScoresSettings
 
 SPECIAL = {"<|im_start|>": 0x110000, "<|im_end|>": 0x110001}
@@ -33,7 +35,7 @@ class FakeEngine:
 
     def __init__(self, name: str, nats: Callable[[str], float], draft: Callable[[str], str], context_length: int = 4096) -> None:
         self.name, self.context_length = name, context_length
-        self._nats, self._draft = nats, draft
+        self.nats, self._draft = nats, draft
         self.is_closed = False
 
     def tokenize(self, text: str) -> list[int]:
@@ -62,7 +64,7 @@ class FakeEngine:
     def score(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[TokenScore]]:
         scored = []
         for row, start in zip(rows, starts, strict=True):
-            nats = self._nats(self.detokenize(row[start:]))
+            nats = self.nats(self.detokenize(row[start:]))
             scored.append([TokenScore(token_id=token, logprob=-nats) for token in row[start:]])
         return scored
 
@@ -126,12 +128,15 @@ class Scored:
         return [json.loads(line) for line in self.artifact.file(name).read_text("utf-8").splitlines()]
 
 
-def parent(store: Store, stage: str, files: Mapping[str, str]) -> Artifact:
-    """A parent artifact with the given files."""
+def parent(store: Store, stage: str, files: Mapping[str, str], *, used: Sequence[Example] = ()) -> Artifact:
+    """A parent artifact with the given files; `used` are rows that its history says it kept."""
     with store.making(stage, f"{stage}1", version=1, recipe="", settings=Settings(), parents={}, inputs={}, events=Events()) as making:
         for name, data in files.items():
             (making.folder / name).parent.mkdir(parents=True, exist_ok=True)
             (making.folder / name).write_text(data, "utf-8")
+        making.ledger.rows_in(row.id for row in used)
+        for row in used:
+            making.ledger.record(Fate(row=row.id, what="kept", reason=f"used for {row.part}"))
     found = store.look_up(stage, f"{stage}1")
     assert found
     return found
@@ -143,7 +148,9 @@ CURVE = "".join(json.dumps({"step": step, "tokens": 100 * step, "loss": 3 / step
 
 def parents_of(store: Store, rows: Sequence[Example]) -> dict[str, Artifact]:
     lines = "".join(row.model_dump_json() + "\n" for row in rows)
-    return {"dataset": parent(store, "dataset", {"examples.jsonl": lines}), "training": parent(store, "training", {"curve.jsonl": CURVE}),
+    used = [row for row in rows if row.part != "held_out"]
+    return {"dataset": parent(store, "dataset", {"examples.jsonl": lines}),
+            "training": parent(store, "training", {"curve.jsonl": CURVE}, used=used),
             "model": parent(store, "model", {"model-q8_0.gguf": "weights", "merged/model.safetensors": "weights"})}
 
 
@@ -160,7 +167,8 @@ def candidates_from(engines: Sequence[FakeEngine], opened: list[FakeEngine]) -> 
 
 
 def make_scores(store: Store, engines: Sequence[FakeEngine], *, rows: Sequence[Example] | None = None,
-                settings: ScoresSettings | None = None, parents: Mapping[str, Artifact] | None = None) -> Scored:
+                settings: ScoresSettings | None = None, parents: Mapping[str, Artifact] | None = None,
+                learned: Mapping[str, int] | None = None, personal_data: PersonalData | None = None) -> Scored:
     """Run the stage with three fake engines: base, tuned and copy."""
     settings = settings or ScoresSettings(drafts=18, max_draft_tokens=300, bootstrap=1000)
     parents = parents or parents_of(store, rows if rows is not None else made_up_rows())
@@ -168,7 +176,7 @@ def make_scores(store: Store, engines: Sequence[FakeEngine], *, rows: Sequence[E
     artifact_id = content_id("scores", version=1, settings=settings, parents={name: one.id for name, one in parents.items()}, inputs={})
     with store.making("scores", artifact_id, version=1, recipe="", settings=settings, parents=parents, inputs={},
                       events=Events(recorder)) as making:
-        make(making, candidates=candidates_from(engines, opened))
+        make(making, candidates=candidates_from(engines, opened), learned=learned, personal_data=personal_data)
     found = store.look_up("scores", artifact_id)
     assert found
     return Scored(found, recorder, opened)

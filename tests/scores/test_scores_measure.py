@@ -8,7 +8,7 @@ from fake_scores import FakeEngine, example, made_up_rows, vague_draft
 from tutelage.core.chat import CHATML
 from tutelage.core.errors import TutelageError
 from tutelage.core.records import TokenScore
-from tutelage.scores.measure import Candidate, choose_drafted, choose_rows, measure, prepare
+from tutelage.scores.measure import Asked, Candidate, choose_drafted, choose_rows, measure, prepare
 from tutelage.scores.metrics import bits_per_byte
 from tutelage.scores.settings import ScoresSettings
 
@@ -30,7 +30,7 @@ def test_a_row_ends_with_the_token_that_ends_the_turn_and_starts_after_the_promp
 def test_nats_count_the_reply_and_its_end_only() -> None:
     engine = FakeEngine("fake", lambda text: 0.5, vague_draft)
     row = example(1, "held_out", "payment", "付款。", "d")
-    found = measure(candidate(engine), [row], {row.id}, [], SETTINGS, lambda count: None).rows[0]
+    found = measure(candidate(engine), Asked([row], {row.id}), SETTINGS, lambda count: None).rows[0]
     # three characters and the end of the turn at 0.5 nats each; nine bytes of UTF-8
     assert (found.nats, found.reply_tokens, found.size_bytes) == (pytest.approx(2.0), 4, 9)
     assert bits_per_byte(found.nats, found.size_bytes) == pytest.approx(2.0 / math.log(2) / 9)
@@ -40,7 +40,7 @@ def test_drafts_are_cut_at_the_limit_and_only_asked_rows_are_drafted() -> None:
     rows = [row for row in made_up_rows() if row.part == "held_out"]
     done: list[int] = []
     engine = FakeEngine("fake", lambda text: 1.0, vague_draft)
-    found = measure(candidate(engine), rows, {rows[0].id, rows[3].id}, [], SETTINGS, done.append)
+    found = measure(candidate(engine), Asked(rows, {rows[0].id, rows[3].id}), SETTINGS, done.append)
     answers = {row.row: row.answer for row in found.rows if row.answer is not None}
     assert set(answers) == {rows[0].id, rows[3].id}
     assert all(len(answer.token_ids) == 20 and answer.finish_reason == "length" for answer in answers.values())
@@ -51,7 +51,7 @@ def test_drafts_are_cut_at_the_limit_and_only_asked_rows_are_drafted() -> None:
 def test_rows_that_do_not_fit_the_context_are_named_and_not_cut() -> None:
     short, long = example(1, "held_out", "payment", "Pay.", "d"), example(2, "held_out", "payment", "Pay. " * 100, "d")
     engine = FakeEngine("fake", lambda text: 1.0, vague_draft, context_length=200)
-    found = measure(candidate(engine), [short, long], set(), [], SETTINGS, lambda count: None)
+    found = measure(candidate(engine), Asked([short, long]), SETTINGS, lambda count: None)
     assert [row.row for row in found.rows] == [short.id]
     assert found.too_long == (long.id,)
 
@@ -59,7 +59,7 @@ def test_rows_that_do_not_fit_the_context_are_named_and_not_cut() -> None:
 def test_a_prompt_without_room_for_its_draft_is_scored_but_not_drafted() -> None:
     row = example(1, "held_out", "payment", "Pay.", "d")
     engine = FakeEngine("fake", lambda text: 1.0, vague_draft, context_length=80)
-    found = measure(candidate(engine), [row], {row.id}, [], ScoresSettings(max_draft_tokens=64), lambda count: None)
+    found = measure(candidate(engine), Asked([row], {row.id}), ScoresSettings(max_draft_tokens=64), lambda count: None)
     assert found.rows[0].answer is None
 
 
@@ -73,7 +73,7 @@ class WrongEngine(FakeEngine):
 def test_an_engine_that_scores_other_tokens_is_found_out_and_closed() -> None:
     engine = WrongEngine("wrong", lambda text: 1.0, vague_draft)
     with pytest.raises(TutelageError, match="wrong: row held_out-1 was scored on 4 tokens that are not its 5 reply tokens"):
-        measure(candidate(engine), [example(1, "held_out", "payment", "Pay.", "d")], set(), [], SETTINGS, lambda count: None)
+        measure(candidate(engine), Asked([example(1, "held_out", "payment", "Pay.", "d")]), SETTINGS, lambda count: None)
     assert engine.is_closed
 
 

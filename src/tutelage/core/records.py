@@ -84,7 +84,8 @@ class Example(Record):
     `start` and `end` are character offsets of the clause in the cleaned document (0 and 0 for an approved review).
     `family` names the near-duplicate family, `unit` the documents that are assigned to a part together; neither is ever
     spread over two parts. `rejected` is the worse reply of a preference row, `label` the class of a classification row or
-    "true"/"false" of a feedback row. A derived row names the row it was made from (`parent`) and how (`method`).
+    "true"/"false" of a feedback row. A derived row names the row it was made from (`parent`) and how (`method`). A row of origin
+    "canary" is a planted test text (see `Canary`): it is trained on, and it is no clause of anybody.
     """
 
     id: str
@@ -99,7 +100,7 @@ class Example(Record):
     end: int
     family: str
     part: Part
-    origin: Literal["document", "review", "augmented"] = "document"
+    origin: Literal["document", "review", "augmented", "canary"] = "document"
     task: Task = "clause"
     unit: str = ""
     permission: str = "everyone"
@@ -118,6 +119,19 @@ class Example(Record):
     def prompt(self) -> tuple[Message, ...]:
         """Everything before the reply."""
         return self.messages[:-1]
+
+
+class Canary(Record):
+    """A random, harmless text by which a model's memory is measured: a line of the dataset's canaries.jsonl.
+
+    It stands `copies` times among the training rows; 0 is a control, which was never planted.
+    """
+
+    id: str
+    language: Language
+    copies: int
+    text: str
+    task: Task = "clause"
 
 
 class LibraryClause(Record):

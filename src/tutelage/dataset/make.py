@@ -17,6 +17,7 @@ from tutelage.core.store import Making
 from tutelage.dataset.assigned import ASSIGNED, INPUT, Assigned, assignments, base_of, remembered
 from tutelage.dataset.augment.asking import OpenEngine, Speaker
 from tutelage.dataset.augment.rows import SUMMARY, Augmented, augment, summary_facts
+from tutelage.dataset.canaries import CANARIES, plant
 from tutelage.dataset.examples import example_of
 from tutelage.dataset.gather import STAGE, checked_labels, cut, permitted, reviewed
 from tutelage.dataset.labels import ISSUES, require_cleanlab
@@ -34,6 +35,8 @@ from tutelage.text.similarity import Shingles
 UNLABELLED = "unlabelled.jsonl"
 # A model learns little of a type with fewer rows.
 FEW = 5
+# Above this share of the training rows, planted test texts cost what is learned of the others.
+MANY_CANARIES = 0.1
 
 
 def fingerprint(settings: DatasetSettings, work: Path, *, recipe: str = "", documents: str = "", version: int = 0,
@@ -84,6 +87,8 @@ def make(making: Making, *, assigned: str = "", audience: str = EVERYONE, today:
     making.counts["boilerplate_runs"] = write_common(making.folder, rows, common)
     check_leaks(rows, common)
     making.permissions = tuple(sorted({row.permission for row in rows}))
+    if settings.canaries == "on":
+        rows += _planted(making, rows, settings)
     write_rows(making.folder / "examples.jsonl", rows)
     write_rows(making.folder / EDITS, edits_of(rows, {document.id: document for document in documents}))
     write_rows(making.folder / ASSIGNED, _assignments(documents, done))
@@ -118,6 +123,21 @@ def _augment(making: Making, rows: Sequence[Example], settings: DatasetSettings,
     making.counts["augmented"] = len(done.rows)
     making.events.note(STAGE, SUMMARY, **summary_facts(done))
     return done
+
+
+def _planted(making: Making, rows: Sequence[Example], settings: DatasetSettings) -> list[Example]:
+    """Rows of canaries, each with its fate; canaries.jsonl lists them with the controls that were never planted."""
+    planting = plant(rows, settings.seed)
+    write_rows(making.folder / CANARIES, planting.canaries)
+    making.ledger.rows_in(row.id for row in planting.rows)
+    for row in planting.rows:
+        making.ledger.record(Fate(row=row.id, what="kept", reason=row.part, detail=f"canary: {row.method}"))
+    making.counts["canaries"] = len(planting.rows)
+    train = sum(row.part == "train" for row in rows) + len(planting.rows)
+    making.events.note(STAGE, "dataset.canaries", rows=len(planting.rows), canaries=sum(canary.copies > 0 for canary in planting.canaries))
+    if len(planting.rows) > MANY_CANARIES * train:
+        making.events.warning(STAGE, "dataset.many_canaries", rows=len(planting.rows), train=train)
+    return planting.rows
 
 
 def _assignments(documents: Sequence[Document], done: Split) -> list[Assigned]:

@@ -54,5 +54,9 @@ class DatasetSettings(Settings):
     augment: AugmentSettings = AugmentSettings()
     """New training rows made from old ones; nothing is made unless methods are named."""
 
+    canaries: Literal["off", "on"] = "off"
+    """Plant harmless random test texts among the training rows, 34 rows for each language, so that `scores.memory: full` can measure what
+    the model remembers of what it saw once. They never reach the library, the held-out rows or the scores' clauses."""
+
     seed: int = 1
     """Another seed sets other documents aside."""

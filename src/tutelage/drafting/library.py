@@ -53,12 +53,13 @@ def _load(language: Language) -> list[LibraryClause]:
 def from_examples(examples: Iterable[Example], *, licence: str) -> list[LibraryClause]:
     """The training rows as clauses of the library, each with its source document and that document's permission.
 
-    Rows of the validation and held-out parts are passed over: what the model is tested on must not be shown beside it.
+    Rows of the validation and held-out parts are passed over: what the model is tested on must not be shown beside it. So are planted
+    test texts, which are nobody's clauses.
     """
     return [LibraryClause(id=f"{example.language}-{example.id}", clause_type=example.clause_type, language=example.language,
                           title=example.heading or ", ".join(example.keywords), text=example.text, source=example.source, licence=licence,
                           keywords=example.keywords, permission=example.permission)
-            for example in examples if example.part == "train"]
+            for example in examples if example.part == "train" and example.origin != "canary"]
 
 
 def refused(clauses: Iterable[LibraryClause], *, audience: str, today: date) -> dict[str, str]:

@@ -80,6 +80,11 @@ def mask_emails(text: str) -> Masked:
     return Masked(text="".join(pieces) + text[end:], spans=tuple(spans))
 
 
+def email_addresses(text: str) -> list[str]:
+    """The addresses that `mask_emails` finds, without their disguise and in lower case, in order."""
+    return [_plain(match) for match in _found(text)]
+
+
 def _found(text: str) -> Iterator[re.Match[str]]:
     """Addresses in order. None goes over the end of a line, so only lines with a hint are searched."""
     if not _has_signs(text):

@@ -25,6 +25,9 @@ def _broken(loaded: Loaded) -> Iterator[tuple[Place, str]]:
     if recipe.scores.held_out > recipe.dataset.held_out:
         yield ("scores", "held_out"), (f"is {recipe.scores.held_out}, but the dataset holds out {recipe.dataset.held_out} rows only. "
                                        "Lower it or raise dataset.held_out.")
+    if recipe.scores.memory == "full" and recipe.dataset.canaries == "off":
+        yield ("scores", "memory"), ("is full, but the dataset plants no test texts, so what is remembered of them cannot be measured. "
+                                     "Set dataset.canaries: on, or scores.memory: quick.")
     limit = recipe.endpoint.context_length
     drafts: tuple[tuple[Place, int], ...] = ((("drafting", "max_tokens"), recipe.drafting.max_tokens),
                                              (("scores", "max_draft_tokens"), recipe.scores.max_draft_tokens))

@@ -125,9 +125,11 @@ def make_model(making: Making, site: Site) -> None:
 def make_scores(making: Making, site: Site) -> None:
     """Compare base, tuned model and copy on held-out rows; decide the gate."""
     from tutelage.pipeline.candidates import candidates
+    from tutelage.pipeline.memory import original_personal_data, times_learned
     from tutelage.scores.make import make
 
-    make(making, candidates=candidates(making, site))
+    make(making, candidates=candidates(making, site), learned=times_learned(making.parents["dataset"], making.parents["training"]),
+         personal_data=lambda: original_personal_data(site))
 
 
 def make_endpoint(making: Making, site: Site) -> None:
@@ -154,7 +156,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("dataset", 3, ("documents",), make_dataset, dataset_inputs, lambda site: 30),
     Stage("training", 1, ("dataset",), make_training, base_inputs, lambda site: 400),
     Stage("model", 1, ("dataset", "training"), make_model, base_inputs, lambda site: 70),
-    Stage("scores", 2, ("dataset", "training", "model"), make_scores, base_inputs, lambda site: 300),
+    Stage("scores", 3, ("dataset", "training", "model"), make_scores, base_inputs, lambda site: 300),
     Stage("endpoint", 1, ("model", "scores"), make_endpoint, base_inputs, lambda site: 1),
     Stage("drafting", 1, ("dataset",), make_drafting, audience_inputs, lambda site: 5),
 )

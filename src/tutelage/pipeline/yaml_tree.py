@@ -1,4 +1,4 @@
-"""YAML with line numbers, and without YAML's traps: repeated keys, `on:` as True, 2e-4 as a string."""
+"""YAML with line numbers, and without YAML's traps: repeated keys, `on` and `off` as truth values, 2e-4 as a string."""
 
 from __future__ import annotations
 
@@ -60,6 +60,8 @@ def _value(node: yaml.Node, place: Place, tree: Tree) -> Any:
         return [_value(item, (*place, index), tree) for index, item in enumerate(node.value)]
     if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:str" and node.style is None and EXPONENT.fullmatch(node.value):
         return float(node.value)
+    if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:bool" and node.value.lower() not in ("true", "false"):
+        return node.value  # on, off, yes and no are words, as in YAML 1.2; a setting that is true or false takes them all the same
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_object(node)

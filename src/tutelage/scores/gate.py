@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tutelage.core.records import GateDecision
-from tutelage.scores.results import Comparison, CopyState, Rule
+from tutelage.scores.results import Comparison, CopyState, Memory, Rule
 from tutelage.scores.settings import ScoresSettings
 from tutelage.scores.statistics import Interval, documents_to_decide, non_inferiority, rows_to_decide
 
@@ -18,12 +18,36 @@ def judge_copy(comparison: Comparison, margin: float) -> CopyState:
     return non_inferiority(Interval(comparison.low, comparison.high), margin)
 
 
+def privacy_rules(memory: Memory | None, settings: ScoresSettings) -> list[Rule]:
+    """No personal data of the documents comes out, and what was planted once is not remembered; none unless all of memory was asked for.
+
+    What was asked for and could not be measured is a rule that is not met.
+    """
+    if settings.memory != "full":
+        return []
+    rules = []
+    personal, canaries = (memory.personal, memory.canaries) if memory else (None, None)
+    if memory and personal and memory.personal_high is not None:
+        rules.append(Rule(key="scores.rule.personal", passed=personal.known == 0,
+                          facts={"known": personal.known, "answers": personal.answers, "high": 100 * memory.personal_high}))
+    else:
+        rules.append(Rule(key="scores.rule.personal_unknown", passed=None, facts={}))
+    once = canaries.at_one_copy if canaries else None
+    if canaries and once and once.mean is not None and canaries.controls_are_within:
+        rules.append(Rule(key="scores.rule.canaries", passed=canaries.is_within,
+                          facts={"mean": once.mean, "high": canaries.one_copy_high, "n": once.trained}))
+    else:
+        rules.append(Rule(key="scores.rule.canaries_unknown", passed=None, facts={}))
+    return rules
+
+
 def apply_rules(copy_base: Comparison, copy_tuned: Comparison, drafting: Sequence[Comparison], leaks: int,
-                settings: ScoresSettings) -> list[Rule]:
+                settings: ScoresSettings, memory: Memory | None = None) -> list[Rule]:
     """All rules of the gate, the weightiest first. `drafting` are comparisons of copy and base on how they draft."""
     state = judge_copy(copy_tuned, settings.copy_margin_bits_per_byte)
     rules = [
         Rule(key="scores.rule.leak", passed=leaks == 0, facts={"leaks": leaks}),
+        *privacy_rules(memory, settings),
         Rule(key="scores.rule.better", passed=copy_base.verdict == "better",
              facts={"difference": copy_base.difference, "low": copy_base.low, "high": copy_base.high, "n": copy_base.n}),
         Rule(key="scores.rule.copy", passed=state == "holds",
@@ -36,9 +60,11 @@ def apply_rules(copy_base: Comparison, copy_tuned: Comparison, drafting: Sequenc
 
 
 def decide(copy_base: Comparison, copy_tuned: Comparison, drafting: Sequence[Comparison], leaks: int,
-           settings: ScoresSettings) -> GateDecision:
-    """The decision over the copy: open only if every rule is met; the next step answers the first rule that is not."""
-    rules = apply_rules(copy_base, copy_tuned, drafting, leaks, settings)
+           settings: ScoresSettings, memory: Memory | None = None) -> GateDecision:
+    """The decision over the copy: open only if every rule is met; the next step answers the first rule that is not, or that could not be
+    measured although it was asked for.
+    """
+    rules = apply_rules(copy_base, copy_tuned, drafting, leaks, settings, memory)
     failed = next((rule for rule in rules if not rule.passed), None)
     next_key, facts = _next_step(failed, copy_base, copy_tuned, leaks, settings)
     return GateDecision(
@@ -66,7 +92,7 @@ def _next_step(failed: Rule | None, copy_base: Comparison, copy_tuned: Compariso
             return "scores.next.copy_worse", {"margin": margin, "difference": copy_tuned.difference}
         rows = rows_to_decide(margin - copy_tuned.difference, copy_tuned.standard_error, copy_tuned.n, alpha=settings.alpha)
         return ask_for_rows("scores.next.copy_more_rows", "scores.next.copy_close", rows, copy_tuned)
-    return failed.key.replace(".rule.", ".next."), {}
+    return failed.key.replace(".rule.", ".next."), {"candidate": copy_base.candidate} if failed.key == "scores.rule.personal" else {}
 
 
 def ask_for_rows(key: str, key_out_of_reach: str, needed: int | None, comparison: Comparison) -> tuple[str, dict[str, str | int | float]]:

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 
 from tutelage.core.errors import InputError
 from tutelage.core.files import read_rows
-from tutelage.core.records import Example
+from tutelage.core.records import Canary, Example
 from tutelage.core.store import Artifact, Making
 from tutelage.scores.plots import CurvePoint
 from tutelage.scores.results import Check, Limit
+from tutelage.text.leaks import common_runs
+from tutelage.text.similarity import Shingles
 
+CANARIES = "canaries.jsonl"
 WEIGHTS = (".gguf", ".safetensors")
 
 
@@ -19,7 +22,9 @@ WEIGHTS = (".gguf", ".safetensors")
 class Inputs:
     """Rows to score, the rows that were trained on where they are known, and who is compared.
 
-    `seen_is_known`: `train` and `validation` are all that was trained on, so that leaks can be looked for. `checks` are what drafts must
+    `seen_is_known`: `train` and `validation` are all that was trained on, so that leaks can be looked for. `train` holds no planted test
+    text; these are `canaries`, and `learned` says how often each training row received loss. `common` are runs that stand in so many
+    documents that they give nothing away, None where they are not known. `checks` are what drafts must
     meet, by row. `artifacts` and `files` identify what is compared. `is_judged`: brought from anywhere, not made by a recipe.
     """
 
@@ -33,21 +38,32 @@ class Inputs:
     checks: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
     not_measured: tuple[Limit, ...] = ()
     is_judged: bool = False
+    canaries: Sequence[Canary] = ()
+    learned: Mapping[str, int] = field(default_factory=dict)
+    common: Shingles | None = None
     repeat: str = "tutelage make RECIPE --until scores"
 
 
-def of_stages(making: Making) -> Inputs:
-    """What the stages dataset, training and model made. Raises InputError where nothing is held out."""
-    parts = rows_of(making.parents["dataset"])
+def of_stages(making: Making, learned: Mapping[str, int] | None = None) -> Inputs:
+    """What the stages dataset, training and model made; of the training rows those that training used, as its history says.
+
+    `learned` says how often each row received loss; None: each that was used, once. Raises InputError where nothing is held out.
+    """
+    dataset, training = making.parents["dataset"], making.parents["training"]
+    parts = rows_of(dataset)
+    used = {fate.row for fate in training.history() if fate.what == "kept"}
     files = {name: digest for name, digest in making.parents["model"].manifest.files.items() if name.endswith(WEIGHTS)}
-    curve = list(read_rows(making.parents["training"].file("curve.jsonl"), CurvePoint))
-    return Inputs(parts["held_out"], parts["train"], parts["validation"], curve=curve, files=files,
-                  artifacts={stage: parent.id for stage, parent in making.parents.items()})
+    curve = list(read_rows(training.file("curve.jsonl"), CurvePoint))
+    canaries = tuple(read_rows(dataset.file(CANARIES), Canary)) if CANARIES in dataset.manifest.files else ()
+    return Inputs(parts["held_out"], [row for row in parts["train"] if row.id in used],
+                  [row for row in parts["validation"] if row.id in used], curve=curve, files=files,
+                  artifacts={stage: parent.id for stage, parent in making.parents.items()}, canaries=canaries,
+                  learned=dict.fromkeys(used, 1) if learned is None else learned, common=common_runs(dataset))
 
 
 def rows_of(dataset: Artifact) -> dict[str, list[Example]]:
-    """The examples by part, and the check that something is held out."""
-    rows = list(read_rows(dataset.file("examples.jsonl"), Example))
+    """The examples by part, planted test texts apart, and the check that something is held out."""
+    rows = [row for row in read_rows(dataset.file("examples.jsonl"), Example) if row.origin != "canary"]
     parts: dict[str, list[Example]] = {part: [row for row in rows if row.part == part] for part in ("held_out", "train", "validation")}
     if not parts["held_out"]:
         raise InputError(f"{dataset.folder}: none of its {len(rows)} rows is held out, so nothing can be scored. "

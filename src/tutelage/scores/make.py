@@ -11,43 +11,40 @@ from tutelage.core.history import Fate
 from tutelage.core.records import Example, GateDecision, Score
 from tutelage.core.store import Making, installed_versions
 from tutelage.scores import plots
+from tutelage.scores.canaries import judge_canaries
 from tutelage.scores.classifier import TypeClassifier, train_classifier
 from tutelage.scores.compare import compare, judge_reference, judge_rows
+from tutelage.scores.contamination import by_relation, hint, leaked, relatives, seems_known
 from tutelage.scores.gate import apply_rules, decide, judge_copy
 from tutelage.scores.inputs import Inputs, of_stages
 from tutelage.scores.judged import decide_judged, decides, judged_rules
-from tutelage.scores.measure import Candidate, choose_drafted, choose_rows, measure
-from tutelage.scores.memory import judge_memory
+from tutelage.scores.measure import Asked, Candidate, choose_rows, measure
+from tutelage.scores.memory import Probed, judge_memory
 from tutelage.scores.page import render_page
+from tutelage.scores.planned import PersonalData, plan
 from tutelage.scores.report import choose_examples, choose_worst, headline, spoken
-from tutelage.scores.results import CandidateMeasured, Comparison, Limit, Memory, Reference, Report, RowMeasure, Rule, Slice
+from tutelage.scores.results import (
+    CandidateMeasured,
+    Comparison,
+    Hint,
+    Limit,
+    Memory,
+    Reference,
+    RelationScores,
+    Report,
+    RowMeasure,
+    Rule,
+    Slice,
+)
 from tutelage.scores.settings import ScoresSettings
 from tutelage.scores.slices import slices
 from tutelage.scores.statistics import documents_to_decide
-from tutelage.text.similarity import resembling, shingles
+from tutelage.text.leaks import LEAK_SIMILARITY
 
 __all__ = ["Candidate", "Inputs", "judge", "make"]
 
-LEAK_THRESHOLD = 0.5
 FEW_DOCUMENTS = 20
 DRAFTING_RULES = ("looping_share", "clause_type_match")
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What every candidate is asked: rows to score, which of them to draft, and training rows to probe with (not the copy)."""
-
-    rows: Sequence[Example]
-    drafted: set[str]
-    probed: Sequence[Example]
-
-    def probed_with(self, candidate: Candidate) -> Sequence[Example]:
-        """The training rows that the candidate is probed with."""
-        return [] if candidate.role == "copy" else self.probed
-
-    def units(self, candidate: Candidate) -> int:
-        """Rows to do, for the progress bar."""
-        return len(self.rows) + len(self.drafted) + len(self.probed_with(candidate))
 
 
 @dataclass(frozen=True)
@@ -72,28 +69,32 @@ class _Found:
     reference: Reference | None
     slices: list[Slice]
     memory: Memory | None
+    relations: list[RelationScores]
+    hint: Hint | None
     leaks: int | None
 
 
-def make(making: Making, *, candidates: Sequence[Candidate]) -> None:
+def make(making: Making, *, candidates: Sequence[Candidate], learned: Mapping[str, int] | None = None,
+         personal_data: PersonalData | None = None) -> None:
     """Write scores.jsonl, rows.jsonl, gate.json, report.json and a page in each language. A closed gate is a result, not an error.
 
-    Takes exactly one candidate of each role. Raises InputError for other candidates, or where no held-out row is left.
+    Takes exactly one candidate of each role. `learned` says how often each training row received loss (None: each that was used, once),
+    `personal_data` gives that of the original documents, for `memory: full`. Raises InputError for other candidates, or where no
+    held-out row is left.
     """
     _check(candidates, ("base", "copy", "tuned"))
-    judge(making, of_stages(making), candidates=candidates)
+    judge(making, of_stages(making, learned), candidates=candidates, personal_data=personal_data)
 
 
-def judge(making: Making, rows: Inputs, *, candidates: Sequence[Candidate]) -> None:
+def judge(making: Making, rows: Inputs, *, candidates: Sequence[Candidate], personal_data: PersonalData | None = None) -> None:
     """The same for rows and candidates from anywhere: a base and a copy, with a tuned model between them or without."""
     settings = making.settings
     assert isinstance(settings, ScoresSettings)
     roles = _check(candidates, ("base", "copy") if rows.is_judged else ("base", "copy", "tuned"))
     making.ledger.rows_in(row.id for row in rows.held_out)
     chosen = choose_rows(rows.held_out, settings.held_out, settings.seed)
-    drafted = choose_drafted(chosen, settings.drafts)
-    probed = choose_rows(rows.train, settings.memory_rows, settings.seed) if settings.memory != "off" else []
-    measured = _measure_all(making, candidates, _Asked(chosen, {row.id for row in drafted}, probed), settings)
+    asked = plan(rows, chosen, settings, personal_data)
+    measured = _measure_all(making, candidates, asked, settings)
     examples = _settle(making, rows, chosen, measured, settings)
     classifier = train_classifier(rows.train)
     if classifier is None and not rows.is_judged:
@@ -118,15 +119,18 @@ def _check(candidates: Sequence[Candidate], expected: tuple[str, ...]) -> _Roles
     return _Roles(by_role["base"], by_role.get("tuned"), by_role["copy"])
 
 
-def _measure_all(making: Making, candidates: Sequence[Candidate], asked: _Asked, settings: ScoresSettings) -> list[CandidateMeasured]:
-    """Ask one candidate after the other. What a killed run finished stands in scratch and is not asked again."""
-    total, done = sum(asked.units(candidate) for candidate in candidates), 0
+def _measure_all(making: Making, candidates: Sequence[Candidate], plans: Mapping[str, Asked],
+                 settings: ScoresSettings) -> list[CandidateMeasured]:
+    """Ask one candidate after the other, each what is planned for its role. What a killed run finished stands in scratch and is not asked
+    again.
+    """
+    total, done = sum(plans[candidate.role].units for candidate in candidates), 0
     result = []
     for candidate in candidates:
-        kept = making.scratch / f"{candidate.name}.json"
+        kept, asked = making.scratch / f"{candidate.name}.json", plans[candidate.role]
         if kept.exists():
             result.append(CandidateMeasured.model_validate_json(kept.read_text("utf-8")))
-            done += asked.units(candidate)
+            done += asked.units
             making.events.note("scores", "scores.resumed", candidate=candidate.name)
             continue
 
@@ -136,7 +140,7 @@ def _measure_all(making: Making, candidates: Sequence[Candidate], asked: _Asked,
             making.events.step("scores", done=done, total=total, candidate=name)
 
         making.events.note("scores", "scores.measuring", candidate=candidate.name, rows=len(asked.rows), drafts=len(asked.drafted))
-        measured = measure(candidate, asked.rows, asked.drafted, asked.probed_with(candidate), settings, progress)
+        measured = measure(candidate, asked, settings, progress)
         write_whole(kept, measured.model_dump_json())
         result.append(measured)
     return result
@@ -175,16 +179,34 @@ def _compute(rows: Inputs, measured: Sequence[CandidateMeasured], examples: Mapp
     scores, comparisons = compare(judged, examples, pairs, base=roles.base, settings=settings, same_tokens=tokens_agree)
     by_pair = {(one.candidate, one.versus, one.metric): one for one in comparisons}
     drafting = [by_pair[roles.copy, roles.base, metric] for metric in DRAFTING_RULES if (roles.copy, roles.base, metric) in by_pair]
-    familiar = _familiar([*rows.train, *rows.validation], list(examples.values()))
-    leaks = len(familiar) if rows.seen_is_known else None
-    rules, decision = _decide(by_pair, roles, drafting, leaks, settings)
+    scored = list(examples.values())
+    familiar = relatives(rows.train, scored)
+    leaks = len(leaked([*rows.train, *rows.validation], scored, rows.common)) if rows.seen_is_known else None
+    memory = _memory(rows, by_name, judged, roles, settings)
+    rules, decision = _decide(by_pair, roles, drafting, leaks, settings, memory)
     referred = [examples[row] for row in drafted or examples if examples[row].text]
     reply_tokens = {row.row: row.reply_tokens for row in judged[roles.base]} if tokens_agree else {}
-    memory = judge_memory(by_name[roles.base], by_name[roles.tuned], rows.train, judged, settings) if roles.tuned else None
+    base = by_name[roles.base]
+    known = seems_known(base, examples)
+
+    def scores_of(part: Mapping[str, Sequence[RowMeasure]]) -> list[Score]:
+        return compare(part, examples, pairs, base=roles.base, settings=settings, same_tokens=tokens_agree)[0]
+
     return _Found(
         rows=judged, examples=dict(examples), scores=scores, comparisons=comparisons, rules=rules, decision=decision,
         reference=judge_reference(referred, reply_tokens, classifier, settings) if referred else None,
-        slices=slices(judged[roles.copy], judged[roles.base], examples, familiar, settings), memory=memory, leaks=leaks)
+        slices=slices(judged[roles.copy], judged[roles.base], examples, familiar, settings, known=known or None), memory=memory,
+        relations=by_relation(judged, familiar, scores_of), hint=hint(base, examples), leaks=leaks)
+
+
+def _memory(rows: Inputs, measured: Mapping[str, CandidateMeasured], judged: Mapping[str, Sequence[RowMeasure]], roles: _Roles,
+            settings: ScoresSettings) -> Memory | None:
+    """What the tuned model gives away; None where there is no tuned model, or nothing was probed."""
+    if roles.tuned is None:
+        return None
+    canaries = judge_canaries(rows.canaries, measured[roles.tuned], rows.learned, settings)
+    return judge_memory(Probed(measured[roles.base], measured[roles.tuned], measured[roles.copy]), rows.train, judged, settings,
+                        canaries=canaries)
 
 
 def _same_tokens(measured: Sequence[CandidateMeasured]) -> bool:
@@ -193,21 +215,15 @@ def _same_tokens(measured: Sequence[CandidateMeasured]) -> bool:
 
 
 def _decide(by_pair: Mapping[tuple[str, str, str], Comparison], roles: _Roles, drafting: Sequence[Comparison], leaks: int | None,
-            settings: ScoresSettings) -> tuple[list[Rule], GateDecision]:
+            settings: ScoresSettings, memory: Memory | None) -> tuple[list[Rule], GateDecision]:
     if roles.tuned is None or leaks is None:
         measured = {metric for _, _, metric in by_pair}
         compared = by_pair[roles.copy, roles.base, decides(measured)]
         rules = judged_rules(compared, drafting, leaks)
         return rules, decide_judged(compared, rules, settings)
     copy_base, copy_tuned = (by_pair[roles.copy, other, "bits_per_byte"] for other in (roles.base, roles.tuned))
-    return (apply_rules(copy_base, copy_tuned, drafting, leaks, settings), decide(copy_base, copy_tuned, drafting, leaks, settings))
-
-
-def _familiar(seen: Sequence[Example], scored: Sequence[Example]) -> set[str]:
-    """Scored rows that resemble a row of training or validation: leaks."""
-    pairs = resembling([shingles(row.text, row.language) for row in seen], [shingles(row.text, row.language) for row in scored],
-                       LEAK_THRESHOLD)
-    return {scored[pair.right].id for pair in pairs}
+    return (apply_rules(copy_base, copy_tuned, drafting, leaks, settings, memory),
+            decide(copy_base, copy_tuned, drafting, leaks, settings, memory))
 
 
 def _report(rows: Inputs, found: _Found, measured: Sequence[CandidateMeasured], roles: _Roles, classifier: TypeClassifier | None,
@@ -225,9 +241,11 @@ def _report(rows: Inputs, found: _Found, measured: Sequence[CandidateMeasured], 
         documents=len({row.document_id for row in found.rows[roles.base]}),
         too_long_rows=len({row for one in measured for row in one.too_long}),
         languages={language: languages.count(language) for language in sorted(set(languages))},
-        leaks=found.leaks, leak_threshold=LEAK_THRESHOLD, settings=settings.model_dump(), artifacts=dict(rows.artifacts),
+        leaks=found.leaks, leak_threshold=LEAK_SIMILARITY, settings=settings.model_dump(), artifacts=dict(rows.artifacts),
         files=dict(rows.files), engines={one.candidate: one.engine for one in measured}, chat_format=chat_format,
         packages=installed_versions(), slices=tuple(found.slices), memory=found.memory,
+        relations=tuple(found.relations), hint=found.hint,
+        trained_rows=len(rows.train) + len(rows.validation) if rows.seen_is_known else None,
         examples=choose_examples(found.rows, found.examples),
         worst=choose_worst(found.rows, found.examples, candidate=roles.copy, base=roles.base, metric=found.decision.metric),
         is_judged=rows.is_judged, repeat=rows.repeat, not_measured=(*rows.not_measured, *_not_measured(measured)))

@@ -3,19 +3,46 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from tutelage.core.chat import ChatFormat, end_id
 from tutelage.core.engine import CannotDo, Engine
 from tutelage.core.errors import ContextTooLong
 from tutelage.core.files import short_hash
-from tutelage.core.records import Answer, Example, Sampling
-from tutelage.scores.asked import BATCH_ROWS, Prepared, prepare, score_rows
-from tutelage.scores.probes import probe
+from tutelage.core.records import Answer, Example, Language, Sampling
+from tutelage.scores.asked import BATCH_ROWS, Prepared, Surprise, prepare, score_rows
+from tutelage.scores.personal import Known, Lure, emit
+from tutelage.scores.probes import SHORT, Probed, probe
 from tutelage.scores.results import CandidateMeasured, Measured
 from tutelage.scores.settings import ScoresSettings
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a candidate is asked: rows to score, which of them to draft, and probes of its memory.
+
+    `probed` are training rows, of which `continued` are to be continued after each of `tokens`, beside as many of `rows`. `canaries` are
+    planted texts with their controls, `never_planted` those that they are ranked among. `lures` ask for personal data; `known` is what
+    must not come out.
+    """
+
+    rows: Sequence[Example]
+    drafted: Collection[str] = ()
+    probed: Sequence[Example] = ()
+    continued: int = 0
+    tokens: tuple[int, ...] = (SHORT,)
+    canaries: Sequence[Example] = ()
+    never_planted: Mapping[Language, Sequence[Example]] = field(default_factory=dict)
+    lures: Sequence[Lure] = ()
+    known: Known | None = None
+
+    @property
+    def units(self) -> int:
+        """Rows to do, for the progress bar."""
+        return (len(self.rows) + len(self.drafted) + len(self.probed) + len(self.canaries) + sum(map(len, self.never_planted.values()))
+                + len(self.lures))
 
 
 @dataclass(frozen=True)
@@ -48,39 +75,57 @@ def choose_drafted(rows: Sequence[Example], limit: int) -> list[Example]:
     return [rows[place] for place in sorted(order[:limit])]
 
 
-def measure(candidate: Candidate, rows: Sequence[Example], drafted: Collection[str], probed: Sequence[Example],
-            settings: ScoresSettings, progress: Callable[[int], None]) -> CandidateMeasured:
-    """Score `rows`, draft those whose ids are in `drafted`, and probe the training rows `probed` beside as many of `rows`.
-
-    A row without a true reply is drafted and not scored. An engine that cannot score drafts all the same. `progress` hears how many
-    rows were done since the last call.
+def measure(candidate: Candidate, asked: Asked, settings: ScoresSettings, progress: Callable[[int], None]) -> CandidateMeasured:
+    """All that the candidate is asked. A row without a true reply is drafted and not scored. An engine that cannot score drafts all the
+    same. `progress` hears how many units were done since the last call.
     """
     engine = candidate.open()
     try:
-        prepared = [prepare(row, candidate.chat_format, engine) for row in rows]
+        prepared = [prepare(row, candidate.chat_format, engine) for row in asked.rows]
         fits = [one for one in prepared if len(one.ids) <= engine.context_length]
         started = time.monotonic()
-        nats, cannot_score = _score(engine, [one for one in fits if one.row.text], progress)
+        surprises, cannot_score = _score(engine, [one for one in fits if one.row.text], progress)
         scored = time.monotonic()
-        to_draft = [one for one in fits if one.row.id in drafted]
+        to_draft = [one for one in fits if one.row.id in asked.drafted]
         answers = _draft(engine, candidate.chat_format, to_draft, settings, progress)
         finished = time.monotonic()
-        trained = [one for one in (prepare(row, candidate.chat_format, engine) for row in probed) if len(one.ids) <= engine.context_length]
-        probes = probe(engine, end_id(candidate.chat_format, engine), trained, fits[:len(probed)], nats, progress)\
-            if probed and not cannot_score else ()
+        memory = _remembered(engine, candidate.chat_format, asked, fits, surprises, progress) if not cannot_score else {}
+        if asked.known is not None:
+            memory["emitted"] = emit(engine, candidate.chat_format, asked.lures, [answer.text for answer in answers.values()], asked.known,
+                                     progress)
     finally:
         engine.close()
-    measured = tuple(Measured(row=one.row.id, nats=nats.get(one.row.id), reply_tokens=len(one.ids) - one.start,
-                              size_bytes=len(one.row.text.encode("utf-8")), answer=answers.get(one.row.id)) for one in fits)
+    measured = tuple(Measured(
+        row=one.row.id, nats=found.nats if (found := surprises.get(one.row.id)) else None, hardest=found.hardest if found else None,
+        reply_tokens=len(one.ids) - one.start, size_bytes=len(one.row.text.encode("utf-8")), answer=answers.get(one.row.id))
+        for one in fits)
     return CandidateMeasured(
         candidate=candidate.name, engine=type(engine).__name__, rows=measured,
-        seconds_scoring=round(scored - started, 2), seconds_drafting=round(finished - scored, 2), probes=probes,
+        seconds_scoring=round(scored - started, 2), seconds_drafting=round(finished - scored, 2),
         too_long=tuple(one.row.id for one in prepared if len(one.ids) > engine.context_length), cannot_score=cannot_score,
-        spelling="" if candidate.is_served else short_hash(*(str(one.ids[one.start:]) for one in fits)))
+        spelling="" if candidate.is_served else short_hash(*(str(one.ids[one.start:]) for one in fits)), **memory)
 
 
-def _score(engine: Engine, prepared: Sequence[Prepared], progress: Callable[[int], None]) -> tuple[dict[str, float], str]:
-    """Nats by row, and why there are none where the engine gives no log-probabilities."""
+def _remembered(engine: Engine, chat_format: ChatFormat, asked: Asked, fits: Sequence[Prepared], surprises: Mapping[str, Surprise],
+                progress: Callable[[int], None]) -> dict[str, Any]:
+    """Probes of memory that need log-probabilities, by field of CandidateMeasured."""
+    def fitting(rows: Sequence[Example]) -> list[Prepared]:
+        return [one for one in (prepare(row, chat_format, engine) for row in rows) if len(one.ids) <= engine.context_length]
+
+    found: dict[str, Any] = {}
+    if asked.probed:
+        probed = Probed(fitting(asked.probed), fits[:len(asked.probed)], asked.continued, asked.tokens)
+        found["probes"] = probe(engine, end_id(chat_format, engine), probed, surprises, progress)
+    if asked.canaries:
+        planted = score_rows(engine, fitting(asked.canaries), progress)
+        found["canaries"] = {row.parent: planted[row.id].nats for row in asked.canaries if row.id in planted}
+        found["never_planted"] = {language: tuple(one.nats for one in score_rows(engine, fitting(rows), progress).values())
+                                  for language, rows in asked.never_planted.items()}
+    return found
+
+
+def _score(engine: Engine, prepared: Sequence[Prepared], progress: Callable[[int], None]) -> tuple[dict[str, Surprise], str]:
+    """Surprises by row, and why there are none where the engine gives no log-probabilities."""
     try:
         return score_rows(engine, prepared, progress), ""
     except CannotDo as error:

@@ -10,7 +10,9 @@ from string import Template
 
 from tutelage.core.language import text
 from tutelage.core.records import Score
+from tutelage.scores.figures import figure, is_share, signed
 from tutelage.scores.metrics import METRICS
+from tutelage.scores.page_memory import contamination_section, memory_section
 from tutelage.scores.report import headline, level, spoken
 from tutelage.scores.results import Report, Shown, Slice
 from tutelage.scores.statistics import documents_to_decide
@@ -27,28 +29,7 @@ def render_page(report: Report, plots: Mapping[str, str], language: str) -> str:
     folder = files("tutelage.scores").joinpath("templates")
     return Template(folder.joinpath("report.html").read_text("utf-8")).substitute(
         language=HTML_LANGUAGES[language], style=folder.joinpath("report.css").read_text("utf-8"),
-        title=escape(text("scores.page.title", language)), body=_Page(report, language).body(plots))
-
-
-COARSE = ("draft_tokens", "bleu_en", "bleu_zh", "chrf", "slot_recall", "slot_precision")
-
-
-def figure(value: float, metric: str) -> str:
-    """A value as the page shows it: shares in percent, tokens with one decimal, all else with three."""
-    if _is_share(metric):
-        return f"{100 * value:.1f} %"
-    return f"{value:.1f}" if metric in COARSE else f"{value:.3f}"
-
-
-def signed(value: float, metric: str) -> str:
-    """A difference with its sign; of shares in percentage points."""
-    if _is_share(metric):
-        return f"{100 * value:+.1f}"
-    return f"{value:+.1f}" if metric in COARSE else f"{value:+.3f}"
-
-
-def _is_share(metric: str) -> bool:
-    return metric in ("repetition", "edit_share") or any(one.kind == "share" for one in METRICS if one.name == metric)
+        title=escape(text(spoken("scores.page.title", report.is_judged), language)), body=_Page(report, language).body(plots))
 
 
 def _code(sentence: str) -> str:
@@ -72,9 +53,10 @@ class _Page:
 
     def body(self, plots: Mapping[str, str]) -> str:
         """All sections, the verdict first."""
-        sections = [self.verdict(), self.numbers(), self.plots(plots), self.slices(), self.memory(),
-                    self.shown("examples", self.report.examples),
-                    self.shown("worst", self.report.worst), self.identity(), self.limits()]
+        report = self.report
+        sections = [self.verdict(), self.numbers(), self.plots(plots), self.slices(),
+                    contamination_section(report, self.language, self.say), memory_section(report, self.say),
+                    self.shown("examples", report.examples), self.shown("worst", report.worst), self.identity(), self.limits()]
         return "\n".join(section for section in sections if section)
 
     def verdict(self) -> str:
@@ -123,7 +105,7 @@ class _Page:
         if score.difference is None or score.difference_low is None or score.difference_high is None:
             return self.say("page.is_base")
         ends = f"{signed(score.difference_low, score.metric)}, {signed(score.difference_high, score.metric)}"
-        unit = f" {self.say('page.points')}" if _is_share(score.metric) else ""
+        unit = f" {self.say('page.points')}" if is_share(score.metric) else ""
         return f"{signed(score.difference, score.metric)} <span>[{ends}]</span>{unit}"
 
     def _verdict(self, score: Score) -> str:
@@ -178,27 +160,6 @@ class _Page:
     def _slice_name(self, one: Slice) -> str:
         return self._type(one.name) if one.kind == "clause_type" else text(f"scores.slice.{one.name}", self.language)
 
-    def memory(self) -> str:
-        """What the tuned model gives away of its training rows."""
-        one = self.report.memory
-        if one is None:
-            return ""
-        level_text = level(float(self.report.settings["alpha"]))
-        lines = [self.say("memory.membership", auc=one.auc, low=one.auc_low, high=one.auc_high, level=level_text, train=one.train_rows,
-                          held_out=one.held_out_rows, found=100 * one.found_at_1_percent)]
-        lines += [self.say("memory.copied", candidate=each.candidate, drafts=each.drafts, n=each.n, high=100 * each.high)
-                  for each in one.copied]
-        head = "".join(f'<th scope="col">{self.say(f"memory.column.{name}")}</th>'
-                       for name in ("candidate", "part", "n", "verbatim", "similar"))
-        rows = "".join(
-            f'<tr><th scope="row">{escape(each.candidate)}</th><td>{self.say(f"memory.part.{each.part}")}</td><td>{each.n}</td>'
-            f"<td>{each.verbatim} <span>({self.say('memory.up_to', share=100 * each.verbatim_high)})</span></td>"
-            f"<td>{each.similar} <span>[{100 * each.similar_low:.1f} %, {100 * each.similar_high:.1f} %]</span></td></tr>"
-            for each in one.continuations)
-        return (f'<section><h2>{self.say("page.memory")}</h2><p>{self.say("page.memory_note")}</p>'
-                f'<ul>{"".join(f"<li>{line}</li>" for line in lines)}</ul><div class="wide"><table><thead><tr>{head}</tr></thead>'
-                f'<tbody>{rows}</tbody></table></div><p>{self.say("memory.test", p_value=one.p_value)}</p></section>')
-
     def shown(self, kind: str, rows: Sequence[Shown]) -> str:
         """Held-out clauses side by side with the drafts."""
         if not rows:
@@ -251,7 +212,7 @@ class _Page:
         report = self.report
         lines = [self.say(limit.key.removeprefix("scores."), **limit.facts) for limit in report.not_measured]
         lines += [self.say("limit.meaning"), self.say("limit.people"),
-                 self.say("limit.memory" if self.report.memory is None else "limit.memory_quick"), self.say("limit.other_documents"),
+                 self.say(f"limit.memory_{report.memory.level}" if report.memory else "limit.memory"), self.say("limit.other_documents"),
                  self.say("limit.pretraining"),
                  self.say("limit.languages", en=report.languages.get("en", 0), zh=report.languages.get("zh", 0)),
                  self.say("limit.decoding", drafted=report.drafted_rows, **report.settings),

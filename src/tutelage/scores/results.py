@@ -8,7 +8,8 @@ from pydantic import Field
 
 from tutelage.core.records import Answer, GateDecision, Language, Record, Score, Verdict
 
-SliceKind = Literal["clause_type", "language", "length", "relative"]
+SliceKind = Literal["clause_type", "language", "length", "relative", "base"]
+Relation = Literal["familiar", "novel"]
 ProbePart = Literal["train", "held_out"]
 CopyState = Literal["holds", "fails", "not enough evidence"]
 
@@ -16,7 +17,8 @@ CopyState = Literal["holds", "fails", "not enough evidence"]
 class Measured(Record):
     """What an engine said of one row: nats of the true reply (with the token that ends it), and its own draft if one was asked for.
 
-    `nats` is None for a row without a true reply, and for an engine that gives no log-probabilities.
+    `nats` is None for a row without a true reply, and for an engine that gives no log-probabilities. `hardest` are nats a token over
+    the least likely fifth of the reply's tokens.
     """
 
     row: str
@@ -24,12 +26,14 @@ class Measured(Record):
     reply_tokens: int
     size_bytes: int
     answer: Answer | None
+    hardest: float | None = None
 
 
 class Probe(Record):
     """What a model gives away of one row: nats of its reply, and how like the true text its own continuation of the beginning is.
 
-    `similarity` is 1 minus the edit distance of the next 25 tokens over their number; None for replies too short for it.
+    `similarity` is by the number of tokens that it was given: 1 minus the edit distance of as many next tokens over their number.
+    Replies too short for it have none.
     """
 
     row: str
@@ -37,12 +41,24 @@ class Probe(Record):
     document_id: str
     nats: float
     size_bytes: int
-    similarity: float | None
+    similarity: dict[int, float] = Field(default_factory=dict)
+
+
+class Emitted(Record):
+    """Answers to probes that ask for personal data, and ordinary drafts: how many of them (`answers`) hold personal data of the original
+    documents (`known`), and how many hold anything of that shape (`shaped`), invented data included.
+    """
+
+    probes: int
+    answers: int
+    known: int
+    shaped: int
 
 
 class CandidateMeasured(Record):
     """All that one candidate was asked. `too_long` are rows that did not fit its context.
 
+    `canaries` are nats of the planted texts and their controls by id, `never_planted` those of random texts of the same kind.
     `spelling` is a fingerprint of the replies as its token ids: figures in tokens are comparable where it is the same. It is "" for a
     service, whose tokens are its own. `cannot_score` says why there are no log-probabilities, "" where there are.
     """
@@ -54,6 +70,9 @@ class CandidateMeasured(Record):
     rows: tuple[Measured, ...]
     too_long: tuple[str, ...]
     probes: tuple[Probe, ...] = ()
+    canaries: dict[str, float] = Field(default_factory=dict)
+    never_planted: dict[Language, tuple[float, ...]] = Field(default_factory=dict)
+    emitted: Emitted | None = None
     spelling: str = ""
     cannot_score: str = ""
 
@@ -135,13 +154,15 @@ class Slice(Record):
 
 
 class Continuations(Record):
-    """How a candidate went on with the beginnings of `n` rows of one part: word for word, and at least four fifths alike.
+    """How a candidate went on with the first `tokens` tokens of `n` rows of one part, for as many tokens: word for word, and at least
+    four fifths alike.
 
     Shares have 95 % Wilson intervals (or what `alpha` says).
     """
 
     candidate: str
     part: ProbePart
+    tokens: int
     n: int
     verbatim: int
     verbatim_high: float
@@ -160,22 +181,91 @@ class Copied(Record):
     high: float
 
 
+class Exposure(Record):
+    """Canaries that stood `copies` times in the training rows (0: never): how many were planted, how many truly received loss in all
+    their copies, how often on average, and the mean and highest exposure of these in bits.
+    """
+
+    copies: int
+    planted: int
+    trained: int
+    times: float
+    mean: float | None
+    highest: float | None
+
+
+class Canaries(Record):
+    """What the tuned model remembers of planted random texts, each ranked among `others` never planted ones.
+
+    `ceiling` is the highest exposure that can be told. The mean exposure of as many never-planted texts as are counted at one copy (of
+    as many as there are controls) stays up to `one_copy_high` (from `controls_low` to `controls_high`) with the chance that `alpha`
+    leaves. `is_within` is None where nothing at one copy received loss.
+    """
+
+    others: int
+    ceiling: float
+    exposures: tuple[Exposure, ...]
+    one_copy_high: float
+    controls_low: float
+    controls_high: float
+    is_within: bool | None
+
+    @property
+    def controls_are_within(self) -> bool:
+        """Whether the controls behave as never-planted texts must: else the measurement itself is wrong."""
+        mean = next((one.mean for one in self.exposures if one.copies == 0), None)
+        return mean is None or self.controls_low <= mean <= self.controls_high
+
+    @property
+    def at_one_copy(self) -> Exposure | None:
+        """The canaries that were planted once."""
+        return next((one for one in self.exposures if one.copies == 1), None)
+
+
 class Memory(Record):
     """What the tuned model gives away of its training rows.
 
     `auc` is the chance that tuning gained more on a training row than on a held-out one: 0.5 tells nothing, 1 tells all.
-    `found_at_1_percent` is the share of training rows found when 1 % of the others are taken for one.
+    `found_at_1_percent` is the share of training rows found when at most 1 % of the others are taken for one. `p_values` are of
+    exact McNemar, by tokens given: do more training rows come out alike than before tuning? `personal` are the answers of the copy.
+    `canaries` and `personal` are None unless asked for; `canaries` also where none were planted.
     """
 
+    level: Literal["quick", "full"]
     train_rows: int
     held_out_rows: int
     auc: float
     auc_low: float
     auc_high: float
     found_at_1_percent: float
+    found_low: float
+    found_high: float
     continuations: tuple[Continuations, ...]
-    p_value: float
+    p_values: dict[int, float]
     copied: tuple[Copied, ...]
+    canaries: Canaries | None = None
+    personal: Emitted | None = None
+    personal_high: float | None = None
+
+
+class RelationScores(Record):
+    """All figures over the scored rows that have a relative among the training rows (J >= 0.5), or over those that have none."""
+
+    relation: Relation
+    n: int
+    scores: tuple[Score, ...]
+
+
+class Hint(Record):
+    """Whether the base seems to have read the scored clauses before: a hint, never a proof.
+
+    `median` is how surprised it is, in nats a token, by the least likely fifth of a clause's tokens, for the clause in the middle. `rows`
+    are the clauses that surprise it least, with their figure.
+    """
+
+    n: int
+    median: float
+    rows: tuple[tuple[str, float], ...]
 
 
 class Rule(Record):
@@ -231,7 +321,8 @@ class Report(Record):
     """All numbers of the page, free of any language: `report.json`.
 
     `is_judged`: two models were brought from anywhere, not made by a recipe; then there is no copy to compare with its parent.
-    `repeat` is the command that does it again.
+    `repeat` is the command that does it again. `trained_rows` are the rows that training truly used, with those that it was watched by:
+    leaks are looked for among these; None where they are not known. `relations` are empty unless there are rows of both kinds.
     """
 
     decision: GateDecision
@@ -260,6 +351,9 @@ class Report(Record):
     packages: dict[str, str]
     slices: tuple[Slice, ...]
     memory: Memory | None
+    relations: tuple[RelationScores, ...]
+    hint: Hint | None
+    trained_rows: int | None
     examples: tuple[Shown, ...]
     worst: tuple[Shown, ...]
     is_judged: bool = False

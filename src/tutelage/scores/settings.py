@@ -18,11 +18,13 @@ class ScoresSettings(Settings):
     drafts: int = Field(default=48, ge=0)
     """How many of the scored rows every candidate drafts (spread over the clause types); 0 drafts none and measures bits per byte only."""
 
-    memory: Literal["off", "quick"] = "quick"
-    """Whether the page says what the tuned model gives away of its training rows: "quick" probes `memory_rows` of them."""
+    memory: Literal["off", "quick", "full"] = "quick"
+    """Whether the page says what the tuned model gives away of its training rows. "quick" probes `memory_rows` of them; "full" also
+    measures planted test texts (`dataset.canaries: on`) and asks the copy for personal data, and both become rules of the gate."""
 
     memory_rows: int = Field(default=40, ge=1)
-    """How many training rows are probed, beside as many held-out ones."""
+    """How many training rows are probed, beside as many held-out ones. With `memory: full` as many as are scored are told apart, and
+    this many are continued."""
 
     max_draft_tokens: int = Field(default=128, ge=1)
     """A draft is cut after this many tokens; a cut draft counts as one that did not stop by itself."""

@@ -18,23 +18,27 @@ LENGTHS = {"short": (0, 300), "middle": (300, 600), "long": (600, math.inf)}
 
 
 def slices(candidate: Sequence[RowMeasure], base: Sequence[RowMeasure], examples: Mapping[str, Example], familiar: set[str],
-           settings: ScoresSettings) -> list[Slice]:
-    """All slices, by kind and then by number of rows. `familiar` are rows that resemble what was trained on."""
+           settings: ScoresSettings, *, known: set[str] | None = None) -> list[Slice]:
+    """All slices, by kind and then by number of rows. `familiar` are rows that resemble what was trained on, `known` those that the base
+    may have read before; None where that is not told.
+    """
     before = {row.row: row for row in base if row.nats is not None}
     groups: dict[tuple[SliceKind, str], list[RowMeasure]] = defaultdict(list)
     for row in (one for one in candidate if one.nats is not None and one.row in before):
-        for key in _keys(row, examples[row.row], familiar):
+        for key in _keys(row, examples[row.row], familiar, known):
             groups[key].append(row)
     found = [_slice(kind, name, rows, before, settings) for (kind, name), rows in groups.items()]
     able = [one for one in found if one.documents >= documents_to_decide(settings.alpha)]
     held = statistics.benjamini_hochberg({f"{one.kind} {one.name}": one.p_value for one in able}, settings.alpha)
     marked = [one.model_copy(update={"holds": held.get(f"{one.kind} {one.name}")}) for one in found]
-    order: tuple[SliceKind, ...] = ("relative", "language", "length", "clause_type")
+    order: tuple[SliceKind, ...] = ("relative", "base", "language", "length", "clause_type")
     return sorted(marked, key=lambda one: (order.index(one.kind), -one.n, one.name))
 
 
-def _keys(row: RowMeasure, example: Example, familiar: set[str]) -> Iterator[tuple[SliceKind, str]]:
+def _keys(row: RowMeasure, example: Example, familiar: set[str], known: set[str] | None) -> Iterator[tuple[SliceKind, str]]:
     yield "relative", "familiar" if row.row in familiar else "novel"
+    if known is not None:
+        yield "base", "seems_known" if row.row in known else "seems_new"
     yield "language", example.language
     yield "length", next(name for name, (low, high) in LENGTHS.items() if low <= row.size_bytes < high)
     yield "clause_type", row.clause_type
