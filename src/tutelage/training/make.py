@@ -12,6 +12,7 @@ import torch
 from tutelage.core.chat import ChatFormat
 from tutelage.core.events import Fact
 from tutelage.core.files import file_sha256, read_rows, write_rows, write_whole
+from tutelage.core.language import LANGUAGES
 from tutelage.core.records import Example, Record
 from tutelage.core.store import Making
 from tutelage.engine.bases import folder_chat_format, folder_sha256
@@ -20,6 +21,7 @@ from tutelage.training.checkpoint import State
 from tutelage.training.devices import Device, choose_device
 from tutelage.training.loop import Loop
 from tutelage.training.methods import METHODS
+from tutelage.training.page import render
 from tutelage.training.preflight import Lengths, Ready, measure_lengths
 from tutelage.training.proof import Proof, prove
 from tutelage.training.schedule import RATES, highest_rate
@@ -81,7 +83,7 @@ class Summary(Record):
 
 
 def make(making: Making, *, base_folder: Callable[[], Path]) -> None:
-    """Write adapter/, curve.jsonl, training.json and batch.jsonl. `base_folder` gives the model folder of the base.
+    """Write adapter/, curve.jsonl, training.json, batch.jsonl and the reports. `base_folder` gives the model folder of the base.
 
     Raises InputError for rows or a base that cannot be trained, Paused after SIGTERM or SIGINT, TutelageError if the
     loss is no number or the tune did not take.
@@ -105,6 +107,9 @@ def make(making: Making, *, base_folder: Callable[[], Path]) -> None:
     write_rows(making.folder / "curve.jsonl", trained.state.curve)
     summary = _summarise(making, settings, ready, trained, proof=proof, chat_format=chat_format, device=device)
     write_whole(making.folder / "training.json", summary.model_dump_json(indent=1))
+    for language in LANGUAGES:
+        page = render(summary, settings, trained.state.curve, [len(row.ids) for row in ready.train], language)
+        write_whole(making.folder / f"report.{language}.html", page)
     _tell(making, summary)
 
 
