@@ -8,7 +8,7 @@ import pytest
 from letters import Letters
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 
-from tutelage.core.chat import CHATML, FORMATS, GEMMA, LLAMA2, LLAMA3, MISTRAL, MISTRAL_V1, NO_CHAT, ChatFormat, render
+from tutelage.core.chat import CHATML, FORMATS, GEMMA, LLAMA2, LLAMA3, MISTRAL, MISTRAL_V1, NO_CHAT, ChatFormat, end_id, render
 from tutelage.core.errors import InputError
 from tutelage.core.records import Message
 from tutelage.engine.vocabulary import Vocabulary
@@ -107,6 +107,8 @@ def test_formats_with_instructions_want_turns_in_their_order(chat_format):
 def test_a_model_that_only_reads_is_never_asked():
     with pytest.raises(InputError, match=r"this model reads texts and cannot answer.*training\.task: classification, or choose"):
         render(TALK, NO_CHAT, Letters(), reply=True)
+    with pytest.raises(InputError, match="this model reads texts and cannot answer"):
+        end_id(NO_CHAT, Letters())
 
 
 def test_a_prompt_is_a_prefix_of_its_continuation_in_every_format():

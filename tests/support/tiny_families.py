@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import string
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,20 +66,33 @@ def tiny_tokenizer(family: str) -> Tokenizer:
     """Byte-level BPE with ChatML's tokens for decoders, WordPiece for BERT, byte-level BPE with their own tokens for RoBERTa and T5."""
     if family in DECODERS:
         return make_tokenizer(TEXTS)
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]") if family == "bert" else models.BPE())
-    if family == "bert":
-        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        tokenizer.decoder = decoders.WordPiece()
-        trainer: Any = trainers.WordPieceTrainer(vocab_size=300, special_tokens=list(WORD_PIECES), show_progress=False)
-    else:
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        tokenizer.decoder = decoders.ByteLevel()
-        trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=["<pad>", "<s>", "</s>", "<unk>", "<mask>"], show_progress=False,
-                                      initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()))
-    tokenizer.train_from_iterator(TEXTS, trainer)
+    tokenizer = word_pieces() if family == "bert" else byte_pieces()
     first, last = AROUND[family]
     around = [token for token in (first, last) if token]
     tokenizer.post_processor = processors.TemplateProcessing(
         single=" ".join(filter(None, (first, "$A", last))), special_tokens=[(token, tokenizer.token_to_id(token)) for token in around])
+    return tokenizer
+
+
+def word_pieces() -> Tokenizer:
+    """BERT's kind: whole words of the texts, and single characters. Written out, as training one gives other ids each time."""
+    signs = sorted({*string.ascii_lowercase, *string.digits, *string.punctuation, *"".join(TEXTS).lower().replace(" ", "")})
+    words = sorted({word for text in TEXTS for word in re.findall("[a-z]{2,}", text.lower())})
+    tokens = [*WORD_PIECES, *signs, *(f"##{sign}" for sign in signs), *words]
+    tokenizer = Tokenizer(models.WordPiece({token: number for number, token in enumerate(tokens)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    tokenizer.add_special_tokens(list(WORD_PIECES))
+    return tokenizer
+
+
+def byte_pieces() -> Tokenizer:
+    """RoBERTa's kind, which also serves for T5."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.train_from_iterator(TEXTS, trainers.BpeTrainer(
+        vocab_size=400, special_tokens=["<pad>", "<s>", "</s>", "<unk>", "<mask>"], show_progress=False,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet())))
     return tokenizer

@@ -78,6 +78,8 @@ MISTRAL = ChatFormat(  # v0.3 and later, where the marks are tokens of their own
     name="mistral", begin="<s>", start="[INST]", end="</s>", roles=TWO,
     instruct=Instruct(close="[/INST]", special=True, begins=False, trail=""))
 NO_CHAT = ChatFormat(name="none", begin="", start="", end="", roles={})  # of models that read texts and never answer
+ONLY_READS = ("this model reads texts and cannot answer: it has no chat format. Train it with training.task: classification, or choose a "
+              "base that drafts.")
 FORMATS = {chat_format.name: chat_format for chat_format in (CHATML, GEMMA, LLAMA3, LLAMA2, MISTRAL_V1, MISTRAL)}
 
 
@@ -92,7 +94,9 @@ class Rendered(Record):
 
 
 def end_id(chat_format: ChatFormat, tokenizer: Tokenizer) -> int:
-    """The token that ends every turn: generation stops there."""
+    """The token that ends every turn: generation stops there. Raises InputError for a model that cannot answer."""
+    if not chat_format.roles:
+        raise InputError(ONLY_READS)
     return tokenizer.special(chat_format.end)
 
 
@@ -164,8 +168,7 @@ def _check_roles(messages: Sequence[Message], chat_format: ChatFormat) -> None:
     turns = _turns(messages, chat_format)
     for role in (message.role for message in turns):
         if not chat_format.roles:
-            raise InputError("this model reads texts and cannot answer: it has no chat format. Train it with training.task: "
-                             "classification, or choose a base that drafts.")
+            raise InputError(ONLY_READS)
         if role not in chat_format.roles:
             raise InputError(f"the format {chat_format.name!r} has no role {role!r}; it has {', '.join(chat_format.roles)}. "
                              "Put the text into the user's message.")

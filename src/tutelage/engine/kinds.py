@@ -49,4 +49,4 @@ def check_drafts(config: Mapping[str, Any], *, place: str) -> None:
                          f"a decoder ({', '.join(DECODERS)}).")
     if kind == "encoder_decoder":
         raise InputError(f"{place}: is an encoder with a decoder ({family}); drafting, scoring and serving are made for decoders alone. "
-                         f"Choose a decoder ({', '.join(DECODERS)}).")
+                         f"Train it with training.task: classification, or choose a decoder ({', '.join(DECODERS)}).")

@@ -14,7 +14,7 @@ from tutelage.core.errors import InputError
 from tutelage.training.settings import TrainingSettings
 
 ATTENTION = "attention"  # the name in `targets` that stands for what makes queries, keys and values, whatever a family calls it
-NEW_HEADS = ("classifier", "score")  # output layers that no base has: they are always learned
+NEW_HEADS = ("classifier", "score", "classification_head")  # output layers that no base has: they are always learned
 
 
 @dataclass(frozen=True)

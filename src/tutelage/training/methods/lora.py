@@ -36,7 +36,7 @@ class Lora:
         in_columns = any(isinstance(module, Conv1D) for module in model.modules())  # its weights stand the other way round
         config = LoraConfig(r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, use_rslora=settings.rslora,
                             use_dora=settings.dora, target_modules=target_modules(model, settings), task_type=_peft_task(model),
-                            fan_in_fan_out=in_columns)
+                            fan_in_fan_out=in_columns, modules_to_save=list(new_heads(model)) or None)
         return get_peft_model(model, config)
 
     def save(self, model: torch.nn.Module, folder: Path, *, base: str, base_sha256: str) -> None:
