@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +13,16 @@ import pytest
 from tiny_families import make_tiny
 from tiny_model import make_tiny_model
 
-from tutelage.core.chat import CHATML, FORMATS, GEMMA, NO_CHAT
+from tutelage.core.chat import CHATML, FORMATS, GEMMA, NO_CHAT, render
 from tutelage.core.errors import ExtraMissing, InputError
-from tutelage.core.records import Sampling
+from tutelage.core.records import Message, Sampling
 from tutelage.engine import bases
 from tutelage.engine.bases import PACKAGED, Packaged, _packaged, find_base, folder_sha256
 from tutelage.engine.torch_base import as_folder
 from tutelage.engine.torch_engine import TorchEngine
+from tutelage.engine.vocabulary import Vocabulary
+
+DOCS = Path(__file__).parents[2] / "docs" / "engines.md"
 
 
 @pytest.fixture
@@ -188,3 +192,16 @@ def test_an_encoder_is_a_base_that_reads_and_never_drafts(tmp_path):
                                          r"as a classifier of clauses beside a decoder that drafts; or choose a decoder \(gpt2, "):
         base.check_drafts()
     find_base(str(make_tiny("gpt2", tmp_path / "gpt2"))).check_drafts()
+
+
+def test_a_model_without_a_template_chats_by_its_chat_json(tmp_path):
+    """The example of docs/engines.md: one special token begins and ends each turn."""
+    folder = make_tiny("gpt2", tmp_path / "gpt2")
+    said = re.search(r"```json\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL)[1]
+    (folder / "chat.json").write_text(said, encoding="utf-8")
+    base, vocabulary = find_base(str(folder)), Vocabulary(folder)
+    talk = (Message(role="user", content="Pay."), Message(role="assistant", content="ok"))
+    end = vocabulary.special("<|endoftext|>")
+    expected = [end, *vocabulary.tokenize("User\n"), *vocabulary.tokenize("Pay."), end, *vocabulary.tokenize("\n"),
+                end, *vocabulary.tokenize("Assistant\n"), *vocabulary.tokenize("ok"), end, *vocabulary.tokenize("\n")]
+    assert list(render(talk, base.chat_format, vocabulary, reply=False).ids) == expected

@@ -69,7 +69,7 @@ def test_a_model_of_two_halves_is_refused_as_no_engine_runs_it(families: dict[st
         find_base(str(families["t5"])).check_drafts()
 
 
-@pytest.mark.parametrize("family", ["bert", "roberta", "llama", "qwen2", "t5"])
+@pytest.mark.parametrize("family", CONFIGS)
 def test_a_folder_becomes_a_classifier_with_its_labels(family: str, families: dict[str, Path], tmp_path: Path) -> None:
     folder = as_folder(find_base(str(families[family])), tmp_path)
     model = load_classifier(folder, ("payment", "term", "other"))
@@ -77,7 +77,8 @@ def test_a_folder_becomes_a_classifier_with_its_labels(family: str, families: di
     logits = model(input_ids=torch.tensor([[*Vocabulary(folder).framed("Pay."), *([2] if family != "t5" else [])]])).logits
     assert logits.shape == (1, 3)
     base = load_file(folder / "model.safetensors")
-    name = next(name for name in base if name.endswith(("word_embeddings.weight", "embed_tokens.weight", "shared.weight")))
+    ends = ("word_embeddings.weight", "embed_tokens.weight", "shared.weight", "wte.weight", "embed_in.weight")
+    name = next(name for name in base if name.endswith(ends))
     loaded = next(weight for other, weight in model.named_parameters() if other.endswith(name))
     assert torch.equal(loaded, base[name])
 
