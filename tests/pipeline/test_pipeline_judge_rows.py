@@ -85,6 +85,9 @@ def test_of_a_dataset_of_ours_only_held_out_rows_are_judged_by_and_the_rest_was_
     assert (len(brought.rows), len(brought.left_out)) == (6, 9)
     assert {fate.reason for fate in brought.left_out} == {"in the part train"}
     assert {row.part for row in read_trained_on(path).rows} == {"train"}
+    planted = dataset_rows(held_out=0, train=1)[0].model_copy(update={"id": "planted", "origin": "canary"})
+    path.write_text(path.read_text("utf-8") + planted.model_dump_json() + "\n", "utf-8")
+    assert len(read_trained_on(path).rows) == 9, "a planted test text is nobody's clause"
 
 
 def test_of_a_foreign_file_all_rows_were_trained_on(tmp_path: Path):

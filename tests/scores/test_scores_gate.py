@@ -113,7 +113,7 @@ def memory(known: int = 0, once: float | None = 1.2, *, is_within: bool | None =
                  {"copies": 1, "planted": 10, "trained": 10 if once else 0, "times": 1, "mean": once, "highest": once}]
     return Memory.model_validate({
         "level": "full", "train_rows": 40, "held_out_rows": 40, "auc": 0.5, "auc_low": 0.4, "auc_high": 0.6, "found_at_1_percent": 0,
-        "found_low": 0, "found_high": 0, "continuations": (), "p_values": {}, "copied": (),
+        "found_low": 0, "found_high": 0, "continuations": (), "p_values": {}, "held_out_p_values": {}, "copied": (),
         "personal": {"probes": 300, "answers": 348, "known": known, "shaped": 3}, "personal_high": 0.0086,
         "canaries": {"others": 511, "ceiling": 9, "exposures": exposures, "one_copy_high": 2.2, "controls_low": 0.7, "controls_high": 2.4,
                      "is_within": is_within}})

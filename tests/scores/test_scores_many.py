@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy.stats import fisher_exact
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from tutelage.scores.statistics import (
     benjamini_hochberg,
+    fisher_p_value,
     highest_unseen_share,
     holm,
     mcnemar_p_value,
@@ -37,6 +39,14 @@ def test_both_agree_with_statsmodels(seed: int):
 
 def test_mcnemar_agrees_with_statsmodels():
     assert mcnemar_p_value(7, 19) == pytest.approx(float(mcnemar([[30, 7], [19, 44]], exact=True).pvalue), abs=1e-12)
+
+
+def test_fisher_is_hand_worked_and_agrees_with_scipy():
+    # three of three against none of three: one of the twenty ways to choose three of six
+    assert fisher_p_value(3, 3, 0, 3) == pytest.approx(1 / 20)
+    assert fisher_p_value(0, 3, 0, 3) == 1.0
+    assert fisher_p_value(0, 0, 1, 3) == 1.0
+    assert fisher_p_value(9, 40, 3, 35) == pytest.approx(float(fisher_exact([[9, 31], [3, 32]], alternative="greater").pvalue), abs=1e-12)
 
 
 def test_six_points_on_seventy_percent_are_seen_with_400_rows():

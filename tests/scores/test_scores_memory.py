@@ -1,5 +1,7 @@
 """What a model gives away: planted memory is found, and none is found where there is none."""
 
+import math
+
 import pytest
 from fake_scores import FakeEngine, example
 
@@ -32,6 +34,8 @@ def test_a_model_that_knows_its_training_rows_by_heart_is_found_out():
     assert {(one.candidate, one.part): one.verbatim for one in found.continuations} == {
         ("base", "train"): 0, ("base", "held_out"): 0, ("tuned", "train"): 12, ("tuned", "held_out"): 0}
     assert found.p_values[25] == pytest.approx(2 / 2**12)
+    # all 12 of one side and none of the other: one of the ways to choose 12 of 24
+    assert found.held_out_p_values[25] == pytest.approx(1 / math.comb(24, 12))
 
 
 def test_a_model_that_gained_everywhere_alike_gives_nothing_away():
@@ -44,7 +48,7 @@ def test_a_model_that_gained_everywhere_alike_gives_nothing_away():
     assert found is not None
     assert found.auc == pytest.approx(0.5)
     assert found.auc_low < 0.5 < found.auc_high
-    assert found.p_values[25] == 1.0
+    assert found.p_values[25] == found.held_out_p_values[25] == 1.0
 
 
 def test_without_probes_there_is_nothing_to_say():

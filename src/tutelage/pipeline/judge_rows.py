@@ -59,11 +59,14 @@ def read_rows_to_judge(path: Path) -> Brought:
 
 
 def read_trained_on(path: Path) -> Brought:
-    """The rows that a candidate was trained on: of a dataset of ours its parts train and validation, else all rows."""
+    """The rows that a candidate was trained on: of a dataset of ours its parts train and validation (planted test texts apart), else
+    all rows.
+    """
     ours = _of_a_dataset(path) if path.is_file() else ()
     if ours:
         source = Source(path=str(path.resolve()))
-        return Brought(tuple(row for row in ours if row.part != "held_out"), next(iter(fingerprint((source,), Path.cwd()).values())))
+        seen = tuple(row for row in ours if row.part != "held_out" and row.origin != "canary")
+        return Brought(seen, next(iter(fingerprint((source,), Path.cwd()).values())))
     return read_rows_to_judge(path)
 
 

@@ -156,7 +156,8 @@ STAGES: tuple[Stage, ...] = (
     Stage("dataset", 3, ("documents",), make_dataset, dataset_inputs, lambda site: 30),
     Stage("training", 1, ("dataset",), make_training, base_inputs, lambda site: 400),
     Stage("model", 1, ("dataset", "training"), make_model, base_inputs, lambda site: 70),
-    Stage("scores", 3, ("dataset", "training", "model"), make_scores, base_inputs, lambda site: 300),
+    Stage("scores", 3, ("dataset", "training", "model"), make_scores, base_inputs,
+          lambda site: 600 if site.recipe.scores.memory == "full" else 300),
     Stage("endpoint", 1, ("model", "scores"), make_endpoint, base_inputs, lambda site: 1),
     Stage("drafting", 1, ("dataset",), make_drafting, audience_inputs, lambda site: 5),
 )

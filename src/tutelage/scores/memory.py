@@ -59,6 +59,7 @@ def judge_memory(probed: Probed, train: Sequence[Example], rows: Mapping[str, Se
         auc_low=told.auc_between.low, auc_high=told.auc_between.high, found_at_1_percent=told.found, found_low=told.found_between.low,
         found_high=told.found_between.high, continuations=tuple(continuations),
         p_values={tokens: _more_alike(before, after, tokens) for tokens in lengths},
+        held_out_p_values={tokens: _more_than_held_out(continuations, probed.tuned.candidate, tokens) for tokens in lengths},
         copied=tuple(_copied(name, measures, seen, settings) for name, measures in rows.items()), canaries=canaries, personal=emitted,
         personal_high=_highest(emitted, settings))
 
@@ -107,6 +108,13 @@ def _more_alike(before: Mapping[tuple[ProbePart, str], Probe], after: Mapping[tu
     pairs = [(one.get(tokens), other.get(tokens)) for one, other in both]
     likes = [(one >= SIMILAR, other >= SIMILAR) for one, other in pairs if one is not None and other is not None]
     return statistics.mcnemar_p_value(likes.count((True, False)), likes.count((False, True)))
+
+
+def _more_than_held_out(continuations: Sequence[Continuations], candidate: str, tokens: int) -> float:
+    """Fisher's exact test: do more training rows than held-out rows come out at least four fifths alike?"""
+    train, held_out = (next(one for one in continuations if (one.candidate, one.part, one.tokens) == (candidate, part, tokens))
+                       for part in PARTS)
+    return statistics.fisher_p_value(train.similar, train.n, held_out.similar, held_out.n)
 
 
 def _copied(candidate: str, measures: Sequence[RowMeasure], seen: frozenset[int], settings: ScoresSettings) -> Copied:

@@ -67,10 +67,12 @@ def memory_section(report: Report, say: Says) -> str:
     lines += [say("memory.copied", candidate=each.candidate, drafts=each.drafts, n=each.n, high=100 * each.high) for each in one.copied]
     lines += _personal(one, report.decision.candidate, say)
     head = [say(f"memory.column.{name}") for name in ("candidate", "part", "tokens", "n", "verbatim", "similar")]
-    tests = "; ".join(say("memory.p", tokens=tokens, p_value=p_value) for tokens, p_value in one.p_values.items())
+    before, held_out = ("; ".join(say("memory.p", tokens=tokens, p_value=p_value) for tokens, p_value in tests.items())
+                        for tests in (one.p_values, one.held_out_p_values))
     return (f'<section><h2>{say("page.memory")}</h2><p>{say("page.memory_note")}</p>'
             f'<ul>{"".join(f"<li>{line}</li>" for line in lines)}</ul>'
-            f'{_table(head, [_continuation(each, say) for each in one.continuations])}<p>{say("memory.test", tests=tests)}</p>'
+            f"{_table(head, [_continuation(each, say) for each in one.continuations])}"
+            f'<p>{say("memory.test", before=before, held_out=held_out)}</p>'
             f"{_canaries(one.canaries, report, say) if one.canaries else ''}</section>")
 
 

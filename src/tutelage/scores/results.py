@@ -227,7 +227,8 @@ class Memory(Record):
 
     `auc` is the chance that tuning gained more on a training row than on a held-out one: 0.5 tells nothing, 1 tells all.
     `found_at_1_percent` is the share of training rows found when at most 1 % of the others are taken for one. `p_values` are of
-    exact McNemar, by tokens given: do more training rows come out alike than before tuning? `personal` are the answers of the copy.
+    exact McNemar, by tokens given: do more training rows come out alike than before tuning? `held_out_p_values` are of Fisher's exact
+    test: do more of them than of held-out rows? `personal` are the answers of the copy.
     `canaries` and `personal` are None unless asked for; `canaries` also where none were planted.
     """
 
@@ -242,6 +243,7 @@ class Memory(Record):
     found_high: float
     continuations: tuple[Continuations, ...]
     p_values: dict[int, float]
+    held_out_p_values: dict[int, float]
     copied: tuple[Copied, ...]
     canaries: Canaries | None = None
     personal: Emitted | None = None

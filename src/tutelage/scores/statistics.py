@@ -148,6 +148,13 @@ def mcnemar_p_value(only_first: int, only_second: int) -> float:
     return min(1.0, 2.0 * float(stats.binom.cdf(min(only_first, only_second), discordant, 0.5)))
 
 
+def fisher_p_value(successes: int, n: int, other_successes: int, other_n: int) -> float:
+    """One-sided exact p that the first share is greater than that of other rows. Source: Fisher 1935, The Design of Experiments."""
+    if not n or not other_n:
+        return 1.0
+    return float(stats.hypergeom.sf(successes - 1, n + other_n, successes + other_successes, n))
+
+
 def paired_share_interval(both: int, only_first: int, only_second: int, neither: int, alpha: float = 0.05) -> Interval:
     """Interval of share(first) - share(second) over the same rows, never of zero width.
 
