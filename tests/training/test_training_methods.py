@@ -183,6 +183,35 @@ def test_qlora_without_its_package_names_the_extra_and_unknown_devices_are_refus
         METHODS["qlora"].require("cpu")
 
 
+@pytest.mark.parametrize(("bits", "agreement"), [(4, 0.9999), (8, 0.98)])  # with 8 bits the inputs of each layer are rounded as well
+def test_few_bits_pass_the_gradient_on_also_after_a_measurement(base, rows, bits, agreement):
+    """The reference has the rounded weights in fp32. Without the gradient that passes through a layer the first layer learns nothing."""
+    bnb = pytest.importorskip("bitsandbytes", reason="needs the extra qlora")
+    torch.manual_seed(3)
+    few = METHODS["qlora"].attach(load_causal(base), TrainingSettings(method="qlora", bits=bits, rank=4))
+    same = METHODS["lora"].attach(load_causal(base), TrainingSettings(rank=4))
+    with torch.no_grad():
+        for name, module in few.named_modules():
+            if name.endswith("base_layer"):
+                weight = module.weight
+                plain = (bnb.functional.dequantize_4bit(weight.data, weight.quant_state) if bits == 4
+                         else weight.data.float() * weight.SCB[:, None] / 127)
+                same.get_submodule(name).weight.copy_(plain)
+        for (name, one), other in zip(trainable(few).items(), trainable(same).values(), strict=True):
+            torch.nn.init.normal_(one, std=0.1)
+            assert trainable(same)[name] is other
+            other.copy_(one)
+    found = []
+    for model in (few, same):
+        objective = LanguageObjective(PaddedBody(model), head_weight(model))
+        model.eval()
+        objective.measure(rows[:2], tokens=500)
+        model.train()
+        objective.loss(rows[:4]).backward()
+        found.append(torch.cat([weight.grad.flatten() for name, weight in trainable(model).items() if ".layers.0." in name]))
+    assert torch.cosine_similarity(found[0], found[1], 0) > agreement
+
+
 @pytest.mark.parametrize(("wrong", "said"), [
     ({"method": "full", "rank": 8}, "rank is 8, but the method full does not read it; lora and qlora do. Leave rank out"),
     ({"method": "lora", "bits": 8}, "bits is 8, but the method lora does not read it; qlora does. Leave bits out"),

@@ -59,6 +59,7 @@ def _few_bits(linear: torch.nn.Linear, bits: int) -> torch.nn.Module:
     if bits == 4:
         made = layers.Linear4bit(linear.in_features, linear.out_features, bias=has_bias, compute_dtype=weight.dtype, quant_type="nf4")
         made.weight = layers.Params4bit(weight.cpu(), requires_grad=False, quant_type="nf4")
+        made.support_avx512bf16_for_cpu = False  # else a measurement repacks the weights for a product that passes no gradient on
     else:
         made = layers.Linear8bitLt(linear.in_features, linear.out_features, bias=has_bias, has_fp16_weights=False)
         made.weight = layers.Int8Params(weight.cpu(), requires_grad=False, has_fp16_weights=False)

@@ -9,7 +9,6 @@ import torch
 
 from tutelage.training.batches import MicroBatch, by_length, micro_batches
 from tutelage.training.bodies import Body
-from tutelage.training.full_loss import whole_head_loss
 from tutelage.training.losses import head_loss
 from tutelage.training.objectives import Measured
 from tutelage.training.rows import TrainingRow
@@ -39,8 +38,7 @@ class LanguageObjective:
     def loss(self, rows: Sequence[TrainingRow]) -> torch.Tensor:
         """Sum of the cross-entropies of all learned tokens, in nats. A float64 scalar."""
         batch = MicroBatch(tuple(rows))
-        compute = whole_head_loss if self._weight.requires_grad and torch.is_grad_enabled() else head_loss
-        return compute(self._body.hidden(batch), self._weight, batch.targets.to(self._weight.device))
+        return head_loss(self._body.hidden(batch), self._weight, batch.targets.to(self._weight.device))
 
     @torch.no_grad()
     def measure(self, rows: Sequence[TrainingRow], *, tokens: int) -> Measured:
