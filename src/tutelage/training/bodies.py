@@ -54,9 +54,8 @@ def bare(model: torch.nn.Module) -> Any:
 
 
 def choose_body(model: torch.nn.Module) -> Body:
-    """The packed path where it is exact (a Llama or Gemma 3 on a processor, an adapter without dropout), else the padded one."""
-    in_few_bits = any(not weight.is_floating_point() for weight in model.parameters())
-    return PackedBody(model) if isinstance(model, PeftModel) and not in_few_bits and fits(model) else PaddedBody(model)
+    """The packed path where it is exact (a known decoder on a processor, no dropout), else the padded one."""
+    return PackedBody(model) if fits(model) else PaddedBody(model)
 
 
 def head_weight(model: torch.nn.Module) -> torch.Tensor:

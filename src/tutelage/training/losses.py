@@ -47,10 +47,13 @@ class _TokenLosses(torch.autograd.Function):
     def backward(ctx: Any, scales: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, None, None]:
         mean, *others = ctx.saved_tensors
         of_hidden = None if mean is None else mean * scales[:, None].to(mean.dtype)
-        return of_hidden, _of_weight(*others, scales, ctx.words) if others else None, None, None
+        if not others:
+            return of_hidden, None, None, None
+        hidden, weight, targets, norm = others
+        return of_hidden, _of_weight(hidden, weight, targets, norm=norm, scales=scales, words=ctx.words), None, None
 
 
-def _of_weight(hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, norm: torch.Tensor, scales: torch.Tensor,
+def _of_weight(hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, *, norm: torch.Tensor, scales: torch.Tensor,
                words: int) -> torch.Tensor:
     """The gradient of the output layer, slice by slice. Shape of `weight`."""
     scaled = hidden * scales[:, None].to(hidden.dtype)

@@ -1,17 +1,22 @@
-"""A faster, exact forward for known decoders with LoRA: no padding, additions merged once a step, shared beginnings once."""
+"""A faster, exact forward for known decoders: no padding, additions merged once a step, shared beginnings once, frozen layers once."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from peft import PeftModel
+from peft.tuners.lora import Linear as LoraLinear
 
 from tutelage.training.batches import MicroBatch
-from tutelage.training.packed_parts import ADAPTER, norm
-from tutelage.training.shapes import Layer, Shape, is_known, read_shape
+from tutelage.training.packed_parts import ADAPTER, base_of, norm
+from tutelage.training.prefix import PrefixStates
+from tutelage.training.rows import TrainingRow
+from tutelage.training.shapes import Layer, Shape, is_known, linear_layers, read_shape
 
 
 @dataclass(frozen=True)
@@ -27,26 +32,65 @@ class _Plan:
     masks: dict[tuple[int, int, int | None], torch.Tensor]
 
 
-def fits(model: PeftModel) -> bool:
-    """Whether the packed path computes this model exactly: a known decoder on a processor, LoRA on all linear layers, no dropout."""
-    base: Any = model.get_base_model()
-    lora: Any = model.peft_config[ADAPTER]
-    names = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
-    return bool(is_known(base.config) and model.device.type == "cpu" and set(lora.target_modules) == names and lora.lora_dropout == 0
-                and not lora.use_dora and not lora.use_rslora)
+def fits(model: torch.nn.Module) -> bool:
+    """Whether the packed path computes this model exactly: a known decoder on a processor in plain numbers, and all that is learned
+    is known to it: weights and biases of linear layers, norms, the embedding, the output layer, and LoRA without dropout or DoRA."""
+    base: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+    if base.device.type != "cpu" or not is_known(base.config):
+        return False
+    decoder = base.get_decoder()
+    stacks = list(linear_layers(decoder))
+    if not all(_is_plain(layer) for layers in stacks for layer in layers) or any(
+            len({base_of(layer).bias is None for layer in layers}) > 1 for layers in stacks):
+        return False
+    known = [decoder.embed_tokens, base.get_output_embeddings(), *(layer for layers in stacks for layer in layers),
+             *(module for module in decoder.modules() if type(module).__name__.endswith("RMSNorm"))]
+    weights = {id(weight) for module in known for weight in module.parameters()}
+    return all(id(weight) in weights for weight in model.parameters() if weight.requires_grad)
+
+
+def _is_plain(layer: Any) -> bool:
+    """Whether it is a linear layer of torch, alone or with one addition of PEFT's in its usual form."""
+    base = base_of(layer)
+    if type(base) is not torch.nn.Linear or list(base.children()) or not base.weight.is_floating_point():
+        return False
+    if layer is base:
+        return True
+    return bool(type(layer) is LoraLinear and list(layer.lora_A) == [ADAPTER] and not layer.merged
+                and not layer.lora_magnitude_vector and isinstance(layer.lora_dropout[ADAPTER], torch.nn.Identity)
+                and layer.lora_B[ADAPTER].bias is None)
 
 
 class PackedBody:
-    """A decoder on packed rows. It reads and trains the weights of the PEFT model that it is made from."""
+    """A decoder on packed rows. It reads and trains the weights of the model that it is made from."""
 
     name = "packed"
 
-    def __init__(self, model: PeftModel) -> None:
-        base: Any = model.get_base_model()
+    def __init__(self, model: torch.nn.Module) -> None:
+        base: Any = model.get_base_model() if isinstance(model, PeftModel) else model
         self._shape = read_shape(base.get_decoder())
         even = torch.arange(0, self._shape.size, 2, dtype=torch.float64)
         self._frequencies = {layer.theta: 1.0 / layer.theta ** (even / self._shape.size) for layer in self._shape.layers}
         self._windows = {layer.window for layer in self._shape.layers}
+        self._prefix: PrefixStates | None = None
+
+    @property
+    def frozen_layers(self) -> int:
+        """How many layers stand before the first that learns: what they compute of a row never changes."""
+        if self._shape.embedding.requires_grad:
+            return 0
+        return next((number for number, layer in enumerate(self._shape.layers) if layer.learned), 0)
+
+    def keep_prefix(self, rows: Sequence[TrainingRow], folder: Path, *, tokens: int) -> bool:
+        """Keep what the frozen layers compute of these rows on the disk, in 16 bits, from their first use on. False if no layer is frozen.
+
+        Rows are computed together, at most `tokens` padded tokens at once. `folder` may hold what an earlier, killed run has kept.
+        """
+        if not self.frozen_layers:
+            return False
+        self._prefix = PrefixStates(rows, folder, width=self._shape.embedding.shape[1], tokens=tokens, compute=self._frozen_states,
+                                    fingerprint=self._fingerprint())
+        return True
 
     def refresh(self) -> None:
         """Merge the changed adapter into the weights that the forward uses."""
@@ -58,20 +102,45 @@ class PackedBody:
     def hidden(self, batch: MicroBatch) -> torch.Tensor:
         """Hidden states at the positions that predict `batch.targets`, in that order. Shape (learned, width)."""
         shape, plan, keep = self._shape, self._plan(batch), batch.packed_positions
-        states = shape.embedding[batch.packed_ids]
-        if shape.embedding_scale != 1:
-            states *= shape.embedding_scale
-        for layer in shape.layers:
-            attended = self._attention(layer, layer.stacks.queries_keys_values(self._norm(states, layer.before_attention)), plan)
-            if layer is shape.layers[-1]:  # from here on positions no longer see each other
-                attended, states = attended[keep], states[keep]
-            states = states + self._norm(layer.stacks.output(attended), layer.after_attention)
-            gated = shape.gate(layer.stacks.gate_up(self._norm(states, layer.before_gate)))
-            states = states + self._norm(layer.stacks.down(gated), layer.after_down)
+        states = self._prefix.states(batch) if self._prefix else None
+        start = 0 if states is None else self.frozen_layers
+        states = self._embedded(batch) if states is None else states.to(shape.embedding.dtype)
+        for layer in shape.layers[start:]:
+            states = self._layer(layer, states, plan, keep if layer is shape.layers[-1] else None)
         return self._norm(states, shape.final_norm)
 
+    def _embedded(self, batch: MicroBatch) -> torch.Tensor:
+        states = F.embedding(batch.packed_ids, self._shape.embedding)
+        return states * self._shape.embedding_scale if self._shape.embedding_scale != 1 else states
+
+    @torch.no_grad()
+    def _frozen_states(self, batch: MicroBatch) -> torch.Tensor:
+        """What the first layer that learns is given. Shape (packed, width)."""
+        plan, states = self._plan(batch), self._embedded(batch)
+        for layer in self._shape.layers[: self.frozen_layers]:
+            states = self._layer(layer, states, plan, None)
+        return states
+
+    def _layer(self, layer: Layer, states: torch.Tensor, plan: _Plan, keep: torch.Tensor | None) -> torch.Tensor:
+        """The states after a layer; behind its attention positions no longer see each other: only those of `keep` go on, if given."""
+        attended = self._attention(layer, layer.stacks.queries_keys_values(self._norm(states, layer.before_attention)), plan)
+        if keep is not None:
+            attended, states = attended[keep], states[keep]
+        states = states + self._norm(layer.stacks.output(attended), layer.after_attention)
+        gated = self._shape.gate(layer.stacks.gate_up(self._norm(states, layer.before_gate)))
+        return states + self._norm(layer.stacks.down(gated), layer.after_down)
+
+    def _fingerprint(self) -> str:
+        """Tells whether frozen weights are those that kept states were computed by."""
+        shape = self._shape
+        layers = shape.layers[: self.frozen_layers]
+        sums = [shape.embedding.sum(dtype=torch.float64)] + [
+            stack.weight_sum() for layer in layers for stack in (layer.stacks.queries_keys_values, layer.stacks.output,
+                                                                 layer.stacks.gate_up, layer.stacks.down)]
+        return " ".join(float(number).hex() for number in sums)
+
     def _norm(self, states: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
-        return states if weight is None else norm(states, weight, self._shape.epsilon)
+        return states if weight is None else norm(states, weight, self._shape.epsilon, self._shape.norm_offset)
 
     def _plan(self, batch: MicroBatch) -> _Plan:
         dtype, shared = self._shape.embedding.dtype, batch.shared
@@ -122,11 +191,11 @@ def _mask(length: int, before: int, window: int | None, dtype: torch.dtype) -> t
 
 
 def _attend(shape: Shape, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    spread = shape.heads // shape.groups
-    keys, values = (part.transpose(0, 1).repeat_interleave(spread, 0)[None] for part in (key, value))
-    result = F.scaled_dot_product_attention(query.transpose(0, 1)[None], keys, values, attn_mask=mask, is_causal=mask is None,
-                                            scale=shape.attention_scale)
-    return result[0].transpose(0, 1).flatten(1)
+    spread = shape.heads // shape.groups  # queries that look at the same keys
+    queries = query.reshape(len(query), shape.groups, spread, shape.size).permute(1, 2, 0, 3)
+    keys, values = (part.transpose(0, 1)[:, None].expand(-1, spread, -1, -1) for part in (key, value))
+    result = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, is_causal=mask is None, scale=shape.attention_scale)
+    return result.permute(2, 0, 1, 3).flatten(1)
 
 
 def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,8 @@
-"""What the packed path must know of a decoder, read from transformers' model: one description for Llama and Gemma 3."""
+"""What the packed path must know of a decoder, read from transformers' model: one description for all families that it knows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ class Stacks:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer. Norms are weights to multiply with, None where a family has none there.
+    """One layer. Norms are the model's own weights, None where a family has none there.
 
     `theta` is the base of its rotary positions; `window` how many tokens up to itself a position sees, None for all.
     """
@@ -38,10 +38,21 @@ class Layer:
     theta: float
     window: int | None
 
+    @property
+    def learned(self) -> list[torch.Tensor]:
+        """What of it gets a gradient."""
+        stacks = (self.stacks.queries_keys_values, self.stacks.output, self.stacks.gate_up, self.stacks.down)
+        norms = (self.before_attention, self.queries, self.keys, self.after_attention, self.before_gate, self.after_down)
+        return [tensor for stack in stacks for tensor in stack.learned] + [
+            norm for norm in norms if norm is not None and norm.requires_grad]
+
 
 @dataclass(frozen=True)
 class Shape:
-    """A decoder: `heads` of queries and `groups` of keys, each `size` wide; scores are scaled by `attention_scale`."""
+    """A decoder: `heads` of queries and `groups` of keys, each `size` wide; scores are scaled by `attention_scale`.
+
+    Norms multiply by their weight plus `norm_offset`.
+    """
 
     heads: int
     groups: int
@@ -51,69 +62,103 @@ class Shape:
     embedding: torch.Tensor
     embedding_scale: float
     final_norm: torch.Tensor
+    norm_offset: float
     gate: Callable[[torch.Tensor], torch.Tensor]
     layers: tuple[Layer, ...]
 
 
+@dataclass(frozen=True)
+class _Kind:
+    """A family: where its norms stand in a layer, and what of it differs by configuration.
+
+    `is_plain`: the configuration asks for nothing that the packed path does not compute. `thetas` and `windows` have one value a
+    layer.
+    """
+
+    is_plain: Callable[[Any], bool]
+    thetas: Callable[[Any], list[float]]
+    windows: Callable[[Any], list[int | None]]
+    before_gate: str = "post_attention_layernorm"
+    after_attention: str = ""
+    after_down: str = ""
+    has_head_norms: bool = False
+    gate: Callable[[torch.Tensor], torch.Tensor] = silu_gate
+    norm_offset: float = 0.0
+
+
 def is_known(config: Any) -> bool:
     """Whether `read_shape` describes models of this configuration wholly."""
-    kind = config.model_type
-    return kind in KINDS and not config.attention_bias and KINDS[kind][0](config)
+    return config.model_type in KINDS and not config.attention_dropout and KINDS[config.model_type].is_plain(config)
+
+
+def linear_layers(decoder: Any) -> Iterator[list[Any]]:
+    """The linear layers of a decoder of a known family, by the stacks that they form."""
+    for layer in decoder.layers:
+        attention, gated = layer.self_attn, layer.mlp
+        yield [attention.q_proj, attention.k_proj, attention.v_proj]
+        yield [attention.o_proj]
+        yield [gated.gate_proj, gated.up_proj]
+        yield [gated.down_proj]
 
 
 def read_shape(decoder: Any) -> Shape:
-    """The shape of a decoder with LoRA on all its linear layers. Its weights become views of the stacks."""
-    return KINDS[decoder.config.model_type][1](decoder)
+    """The shape of a decoder of a known family. Its weights become views of the stacks."""
+    config, kind = decoder.config, KINDS[decoder.config.model_type]
+    stacks = iter([Stack(layers) for layers in linear_layers(decoder)])
+    layers = tuple(
+        Layer(stacks=Stacks(*(next(stacks) for _ in range(4))), before_attention=layer.input_layernorm.weight,
+              queries=layer.self_attn.q_norm.weight if kind.has_head_norms else None,
+              keys=layer.self_attn.k_norm.weight if kind.has_head_norms else None,
+              after_attention=_weight(layer, kind.after_attention), before_gate=layer.get_submodule(kind.before_gate).weight,
+              after_down=_weight(layer, kind.after_down), theta=theta, window=window)
+        for layer, theta, window in zip(decoder.layers, kind.thetas(config), kind.windows(config), strict=True))
+    is_gemma = config.model_type == "gemma3_text"
+    attention = decoder.layers[0].self_attn
+    return Shape(heads=config.num_attention_heads, groups=config.num_key_value_heads, size=attention.head_dim,
+                 epsilon=float(config.rms_norm_eps), attention_scale=float(attention.scaling), gate=kind.gate, layers=layers,
+                 embedding=decoder.embed_tokens.weight, embedding_scale=float(decoder.embed_tokens.embed_scale) if is_gemma else 1.0,
+                 final_norm=decoder.norm.weight, norm_offset=kind.norm_offset)
 
 
-def _llama_is_plain(config: Any) -> bool:
-    return bool(config.hidden_act == "silu" and not config.mlp_bias and config.rope_parameters["rope_type"] == "default")
+def _weight(layer: Any, name: str) -> torch.Tensor | None:
+    return layer.get_submodule(name).weight if name else None
+
+
+def _has_plain_rotary(config: Any) -> bool:
+    return bool(config.hidden_act == "silu" and config.rope_parameters["rope_type"] == "default")
 
 
 def _gemma3_is_plain(config: Any) -> bool:
     return bool(config.hidden_activation == "gelu_pytorch_tanh" and not config.attn_logit_softcapping
-                and not config.use_bidirectional_attention and not config.attention_dropout
+                and not config.use_bidirectional_attention
                 and all(rotary["rope_type"] == "default" for rotary in config.rope_parameters.values()))
 
 
-def _llama(decoder: Any) -> Shape:
-    config = decoder.config
-    theta = float(config.rope_parameters["rope_theta"])
-    layers = tuple(
-        Layer(stacks=_stacks(layer), before_attention=layer.input_layernorm.weight.detach(), queries=None, keys=None, after_attention=None,
-              before_gate=layer.post_attention_layernorm.weight.detach(), after_down=None, theta=theta, window=None)
-        for layer in decoder.layers)
-    return Shape(heads=config.num_attention_heads, groups=config.num_key_value_heads, size=config.head_dim,
-                 epsilon=float(config.rms_norm_eps), attention_scale=config.head_dim ** -0.5, gate=silu_gate, layers=layers,
-                 embedding=decoder.embed_tokens.weight.detach(), embedding_scale=1.0, final_norm=decoder.norm.weight.detach())
+def _one_theta(config: Any) -> list[float]:
+    return [float(config.rope_parameters["rope_theta"])] * config.num_hidden_layers
 
 
-def _gemma3(decoder: Any) -> Shape:
-    config = decoder.config
-    layers = tuple(
-        Layer(stacks=_stacks(layer), before_attention=_about_one(layer.input_layernorm), queries=_about_one(layer.self_attn.q_norm),
-              keys=_about_one(layer.self_attn.k_norm), after_attention=_about_one(layer.post_attention_layernorm),
-              before_gate=_about_one(layer.pre_feedforward_layernorm), after_down=_about_one(layer.post_feedforward_layernorm),
-              theta=float(config.rope_parameters[kind]["rope_theta"]),
-              window=config.sliding_window if kind == "sliding_attention" else None)
-        for layer, kind in zip(decoder.layers, config.layer_types, strict=True))
-    return Shape(heads=config.num_attention_heads, groups=config.num_key_value_heads, size=config.head_dim,
-                 epsilon=float(config.rms_norm_eps), attention_scale=config.query_pre_attn_scalar ** -0.5, gate=gelu_gate, layers=layers,
-                 embedding=decoder.embed_tokens.weight.detach(), embedding_scale=float(decoder.embed_tokens.embed_scale),
-                 final_norm=_about_one(decoder.norm))
+def _theta_by_type(config: Any) -> list[float]:
+    return [float(config.rope_parameters[kind]["rope_theta"]) for kind in config.layer_types]
 
 
-def _about_one(module: Any) -> torch.Tensor:
-    """The weight of one of Gemma's norms, which is kept less one."""
-    weight: torch.Tensor = 1.0 + module.weight.detach()
-    return weight
+def _no_windows(config: Any) -> list[int | None]:
+    return [None] * config.num_hidden_layers
 
 
-def _stacks(layer: Any) -> Stacks:
-    attention, gated = layer.self_attn, layer.mlp
-    return Stacks(queries_keys_values=Stack([attention.q_proj, attention.k_proj, attention.v_proj]), output=Stack([attention.o_proj]),
-                  gate_up=Stack([gated.gate_proj, gated.up_proj]), down=Stack([gated.down_proj]))
+def _one_window(config: Any) -> list[int | None]:
+    return [config.sliding_window] * config.num_hidden_layers
 
 
-KINDS: dict[str, tuple[Callable[[Any], bool], Callable[[Any], Shape]]] = {
-    "llama": (_llama_is_plain, _llama), "gemma3_text": (_gemma3_is_plain, _gemma3)}
+def _windows_by_type(config: Any) -> list[int | None]:
+    return [config.sliding_window if kind == "sliding_attention" else None for kind in config.layer_types]
+
+
+KINDS = {
+    "llama": _Kind(_has_plain_rotary, _one_theta, _no_windows),
+    "mistral": _Kind(_has_plain_rotary, _one_theta, _one_window),
+    "qwen2": _Kind(_has_plain_rotary, _one_theta, _windows_by_type),
+    "qwen3": _Kind(_has_plain_rotary, _one_theta, _windows_by_type, has_head_norms=True),
+    "gemma3_text": _Kind(_gemma3_is_plain, _theta_by_type, _windows_by_type, before_gate="pre_feedforward_layernorm",
+                         after_attention="post_attention_layernorm", after_down="post_feedforward_layernorm", has_head_norms=True,
+                         gate=gelu_gate, norm_offset=1.0)}
