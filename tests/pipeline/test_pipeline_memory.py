@@ -66,8 +66,8 @@ def test_a_row_that_no_step_reached_was_not_learned(tmp_path):
 def test_personal_data_is_that_of_the_sources_before_masking(tmp_path):
     (tmp_path / "contracts").mkdir()
     (tmp_path / "contracts" / "a.txt").write_text("Notices go to Ann.Lee@example.com or +1 617 555 0123. " * 3, "utf-8")
-    (tmp_path / "contracts" / "b.jsonl").write_text(json.dumps({"messages": [
-        {"role": "user", "content": "电话？"}, {"role": "assistant", "content": "请拨打13812345678。"}]}, ensure_ascii=False) + "\n", "utf-8")
+    turns = [{"role": "user", "content": "电话？"}, {"role": "assistant", "content": "请拨打13812345678。"}]
+    (tmp_path / "contracts" / "b.jsonl").write_text(json.dumps({"messages": turns}, ensure_ascii=False) + "\n", "utf-8")
     (tmp_path / "r.yaml").write_text("name: r\ndocuments: {sources: [contracts]}\ntraining: {base: tiny}\n", "utf-8")
     known = original_personal_data(Site(load_recipe(tmp_path / "r.yaml"), tmp_path / "work"))
     assert len(known.prints) == 3

@@ -70,7 +70,9 @@ def shared_runs(train: Sequence[Shingles], held_out: Sequence[Shingles], *, comm
     theirs = np.setdiff1d(np.concatenate([np.zeros(0, dtype=np.uint64), *held_out]), common)
     holders: dict[int, list[int]] = {}
     for position, runs in enumerate(held_out):
-        for run in np.intersect1d(runs, theirs, assume_unique=True).tolist():
+        places = np.searchsorted(theirs, runs)
+        inside = places < len(theirs)
+        for run in runs[inside][theirs[places[inside]] == runs[inside]].tolist():
             holders.setdefault(run, []).append(position)
     found = []
     borders = bounds(np.fromiter(map(len, train), dtype=np.int64, count=len(train)))
