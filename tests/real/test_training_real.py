@@ -3,6 +3,7 @@
 import importlib.util
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from tutelage.core.events import Events
 from tutelage.core.files import write_rows
 from tutelage.core.records import Example, Message, Part
 from tutelage.core.settings import Settings
-from tutelage.core.store import Store
+from tutelage.core.store import Artifact, Store
 from tutelage.engine.bases import find_base
 from tutelage.engine.torch_base import as_folder, load_causal
 from tutelage.engine.vocabulary import Vocabulary
@@ -83,16 +84,37 @@ def test_the_packed_path_of_a_real_model_equals_plain_peft(folder):
         assert (gradient - found[1][1]).norm() <= 1e-4 * gradient.norm()  # fp32 sums of 30 layers in another order
 
 
-def test_a_few_steps_lower_the_loss_of_a_real_model_and_the_proof_says_so(tmp_path, folder):
-    store, none = Store(tmp_path), {"parents": {}, "inputs": {}, "events": Events(), "recipe": "", "version": 1}
+def tune(work: Path, folder: Path, **changed: object) -> tuple[Artifact, dict[str, Any]]:
+    """Train on the examples with the given settings, and give the artifact and its summary."""
+    store, none = Store(work), {"parents": {}, "inputs": {}, "events": Events(), "recipe": "", "version": 1}
     with store.making("dataset", "rows", settings=Settings(), **none) as making:
         write_rows(making.folder / "examples.jsonl", examples())
-    settings = TrainingSettings(maximum_steps=4, batch_rows=6, warmup_steps=0, schedule="constant", learning_rate=1e-3)
+    settings = TrainingSettings.model_validate({"batch_rows": 6, "warmup_steps": 0, "schedule": "constant", **changed})
     parents = {"dataset": store.look_up("dataset", "rows")}
     with store.making("training", "tuned", settings=settings, **{**none, "parents": parents}) as making:
         make(making, base_folder=lambda: folder)
-    summary = json.loads(store.look_up("training", "tuned").file("training.json").read_text("utf-8"))
+    made = store.look_up("training", "tuned")
+    return made, json.loads(made.file("training.json").read_text("utf-8"))
+
+
+def test_a_few_steps_lower_the_loss_of_a_real_model_and_the_proof_says_so(tmp_path, folder):
+    _, summary = tune(tmp_path, folder, maximum_steps=4, learning_rate=1e-3)
     assert summary["path"] == "packed"
     assert summary["best_bits_per_byte"] < 0.9 * summary["base_bits_per_byte"]
     assert summary["proof"]["tuned_loss"] < 0.9 * summary["proof"]["base_loss"]
     assert 0 < summary["proof"]["update_share"] < 0.1
+
+
+@pytest.mark.parametrize(("changed", "weights"), [
+    ({"method": "full"}, "change"), ({"method": "frozen_embeddings"}, "change"), ({"method": "last_layers"}, "change"),
+    ({"method": "adapter"}, "change"), ({"method": "qlora"}, "adapter_model"), ({"method": "qlora", "bits": 8}, "adapter_model"),
+    ({"dora": True, "layers": 8}, "adapter_model"), ({"rslora": True, "targets": ["attention"]}, "adapter_model")],
+    ids=lambda value: str(value))
+def test_two_steps_by_any_method_lower_the_loss_of_a_real_model(tmp_path, folder, changed, weights):
+    if changed.get("method") == "qlora":
+        pytest.importorskip("bitsandbytes", reason="needs the extra qlora")
+    made, summary = tune(tmp_path, folder, maximum_steps=2, **changed)
+    assert made.file(f"adapter/{weights}.safetensors").stat().st_size > 100_000
+    assert summary["best_step"] > 0
+    assert summary["best_bits_per_byte"] < 0.99 * summary["base_bits_per_byte"]
+    assert summary["proof"]["tuned_loss"] < summary["proof"]["base_loss"]
