@@ -9,7 +9,7 @@ from sacrebleu.metrics.bleu import BLEU
 from shared_data import shared_data
 
 from tutelage.scores.corpus_metrics import CorpusMetric, bleu, chrf
-from tutelage.scores.metrics import rouge_l, rouge_n
+from tutelage.scores.overlap import rouge_l, rouge_n
 
 WORDS = ["Licensee", "shall", "not", "disclose", "the", "Software,", "(30)", "days'", "non-exclusive", "it's", "$1,000"]
 

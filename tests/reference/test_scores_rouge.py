@@ -6,7 +6,7 @@ import string
 import pytest
 from rouge_score import rouge_scorer
 
-from tutelage.scores.metrics import rouge_l
+from tutelage.scores.overlap import rouge_l
 
 WORDS = ["Licensee", "shall", "not", "disclose", "the", "Software,", "(30)", "days'", "non-exclusive", "e.g.", "u.s.c.", "it's", "$1,000"]
 

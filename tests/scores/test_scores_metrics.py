@@ -5,17 +5,8 @@ import random
 
 import pytest
 
-from tutelage.scores.metrics import (
-    METRICS,
-    bits_per_byte,
-    common_subsequence_length,
-    edit_share,
-    is_exact,
-    is_looping,
-    repetition,
-    rouge_l,
-    tokens,
-)
+from tutelage.scores.metrics import METRICS, bits_per_byte, edit_share, is_exact, is_looping, repetition
+from tutelage.scores.overlap import common_subsequence_length, rouge_l, tokens
 from tutelage.scores.slot_metrics import slot_counts
 
 

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from tutelage.core.records import Example
-from tutelage.scores.metrics import tokens
+from tutelage.scores.overlap import tokens
 
 MAX_FEATURES = 30_000
 HEADING_WORDS = 8

@@ -23,9 +23,8 @@ from tutelage.scores.metrics import (
     is_exact,
     is_looping,
     repetition,
-    rouge_l,
-    rouge_n,
 )
+from tutelage.scores.overlap import rouge_l, rouge_n
 from tutelage.scores.results import CandidateMeasured, Check, Comparison, Reference, RowMeasure
 from tutelage.scores.settings import ScoresSettings
 from tutelage.scores.slot_metrics import share, slot_counts, sums

@@ -11,6 +11,8 @@ from tutelage.core.history import Fate
 from tutelage.core.records import Example, GateDecision, Score
 from tutelage.core.store import Making, installed_versions
 from tutelage.scores import plots
+from tutelage.scores.ability import judge_ability
+from tutelage.scores.ability_results import AbilityScores
 from tutelage.scores.canaries import judge_canaries
 from tutelage.scores.classifier import TypeClassifier, train_classifier
 from tutelage.scores.compare import compare, judge_reference, judge_rows
@@ -71,6 +73,7 @@ class _Found:
     memory: Memory | None
     relations: list[RelationScores]
     hint: Hint | None
+    ability: AbilityScores | None
     leaks: int | None
 
 
@@ -196,7 +199,8 @@ def _compute(rows: Inputs, measured: Sequence[CandidateMeasured], examples: Mapp
         rows=judged, examples=dict(examples), scores=scores, comparisons=comparisons, rules=rules, decision=decision,
         reference=judge_reference(referred, reply_tokens, classifier, settings) if referred else None,
         slices=slices(judged[roles.copy], judged[roles.base], examples, familiar, settings, known=known or None), memory=memory,
-        relations=by_relation(judged, familiar, scores_of), hint=hint(base, examples), leaks=leaks)
+        relations=by_relation(judged, familiar, scores_of), hint=hint(base, examples), leaks=leaks,
+        ability=judge_ability({one.candidate: one.ability for one in measured}, pairs, settings))
 
 
 def _memory(rows: Inputs, measured: Mapping[str, CandidateMeasured], judged: Mapping[str, Sequence[RowMeasure]], roles: _Roles,
@@ -244,7 +248,7 @@ def _report(rows: Inputs, found: _Found, measured: Sequence[CandidateMeasured], 
         leaks=found.leaks, leak_threshold=LEAK_SIMILARITY, settings=settings.model_dump(), artifacts=dict(rows.artifacts),
         files=dict(rows.files), engines={one.candidate: one.engine for one in measured}, chat_format=chat_format,
         packages=installed_versions(), slices=tuple(found.slices), memory=found.memory,
-        relations=tuple(found.relations), hint=found.hint,
+        relations=tuple(found.relations), hint=found.hint, ability=found.ability,
         trained_rows=len(rows.train) + len(rows.validation) if rows.seen_is_known else None,
         examples=choose_examples(found.rows, found.examples),
         worst=choose_worst(found.rows, found.examples, candidate=roles.copy, base=roles.base, metric=found.decision.metric),

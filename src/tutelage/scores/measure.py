@@ -12,6 +12,7 @@ from tutelage.core.engine import CannotDo, Engine
 from tutelage.core.errors import ContextTooLong
 from tutelage.core.files import short_hash
 from tutelage.core.records import Answer, Example, Language, Sampling
+from tutelage.scores.ability import AbilityItem, ask_items
 from tutelage.scores.asked import BATCH_ROWS, Prepared, Surprise, prepare, score_rows
 from tutelage.scores.personal import Known, Lure, emit
 from tutelage.scores.probes import SHORT, Probed, probe
@@ -25,7 +26,7 @@ class Asked:
 
     `probed` are training rows, of which `continued` are to be continued after each of `tokens`, beside as many of `rows`. `canaries` are
     planted texts with their controls, `never_planted` those that they are ranked among. `lures` ask for personal data; `known` is what
-    must not come out.
+    must not come out. `ability` are items of the general set.
     """
 
     rows: Sequence[Example]
@@ -37,12 +38,13 @@ class Asked:
     never_planted: Mapping[Language, Sequence[Example]] = field(default_factory=dict)
     lures: Sequence[Lure] = ()
     known: Known | None = None
+    ability: Sequence[AbilityItem] = ()
 
     @property
     def units(self) -> int:
         """Rows to do, for the progress bar."""
         return (len(self.rows) + len(self.drafted) + len(self.probed) + len(self.canaries) + sum(map(len, self.never_planted.values()))
-                + len(self.lures))
+                + len(self.lures) + len(self.ability))
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ def measure(candidate: Candidate, asked: Asked, settings: ScoresSettings, progre
         if asked.known is not None:
             memory["emitted"] = emit(engine, candidate.chat_format, asked.lures, [answer.text for answer in answers.values()], asked.known,
                                      progress)
+        ability = ask_items(engine, candidate.chat_format, asked.ability, progress)
     finally:
         engine.close()
     measured = tuple(Measured(
@@ -103,7 +106,8 @@ def measure(candidate: Candidate, asked: Asked, settings: ScoresSettings, progre
         candidate=candidate.name, engine=type(engine).__name__, rows=measured,
         seconds_scoring=round(scored - started, 2), seconds_drafting=round(finished - scored, 2),
         too_long=tuple(one.row.id for one in prepared if len(one.ids) > engine.context_length), cannot_score=cannot_score,
-        spelling="" if candidate.is_served else short_hash(*(str(one.ids[one.start:]) for one in fits)), **memory)
+        spelling="" if candidate.is_served else short_hash(*(str(one.ids[one.start:]) for one in fits)),
+        ability=ability, **memory)
 
 
 def _remembered(engine: Engine, chat_format: ChatFormat, asked: Asked, fits: Sequence[Prepared], surprises: Mapping[str, Surprise],

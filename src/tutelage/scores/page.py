@@ -12,6 +12,7 @@ from tutelage.core.language import text
 from tutelage.core.records import Score
 from tutelage.scores.figures import figure, is_share, signed
 from tutelage.scores.metrics import METRICS
+from tutelage.scores.page_ability import ability_section
 from tutelage.scores.page_memory import contamination_section, memory_section
 from tutelage.scores.report import headline, level, spoken
 from tutelage.scores.results import Report, Shown, Slice
@@ -56,6 +57,7 @@ class _Page:
         report = self.report
         sections = [self.verdict(), self.numbers(), self.plots(plots), self.slices(),
                     contamination_section(report, self.language, self.say), memory_section(report, self.say),
+                    ability_section(report, self.say),
                     self.shown("examples", report.examples), self.shown("worst", report.worst), self.identity(), self.limits()]
         return "\n".join(section for section in sections if section)
 
@@ -212,7 +214,9 @@ class _Page:
         report = self.report
         lines = [self.say(limit.key.removeprefix("scores."), **limit.facts) for limit in report.not_measured]
         lines += [self.say("limit.meaning"), self.say("limit.people"),
-                 self.say(f"limit.memory_{report.memory.level}" if report.memory else "limit.memory"), self.say("limit.other_documents"),
+                 self.say(f"limit.memory_{report.memory.level}" if report.memory else "limit.memory"),
+                 self.say("limit.ability" if report.ability else "limit.no_ability"),
+                 self.say("limit.other_documents"),
                  self.say("limit.pretraining"),
                  self.say("limit.languages", en=report.languages.get("en", 0), zh=report.languages.get("zh", 0)),
                  self.say("limit.decoding", drafted=report.drafted_rows, **report.settings),

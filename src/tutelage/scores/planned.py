@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from tutelage.core.records import Example
+from tutelage.scores.ability import load_items
 from tutelage.scores.canaries import rows_to_score
 from tutelage.scores.inputs import Inputs
 from tutelage.scores.measure import Asked, choose_drafted, choose_rows
@@ -18,7 +19,7 @@ PersonalData = Callable[[], Known]
 
 def plan(rows: Inputs, chosen: Sequence[Example], settings: ScoresSettings, personal_data: PersonalData | None) -> dict[str, Asked]:
     """By role. Base and tuned model are probed with training rows, the tuned one with planted texts, the copy for personal data."""
-    common = Asked(chosen, {row.id for row in choose_drafted(chosen, settings.drafts)})
+    common = Asked(chosen, {row.id for row in choose_drafted(chosen, settings.drafts)}, ability=load_items() if settings.ability else ())
     if settings.memory == "off":
         return {"base": common, "tuned": common, "copy": common}
     is_full = settings.memory == "full"

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from tutelage.core.records import Answer, GateDecision, Language, Record, Score, Verdict
+from tutelage.scores.ability_results import AbilityAnswer, AbilityScores
 
 SliceKind = Literal["clause_type", "language", "length", "relative", "base"]
 Relation = Literal["familiar", "novel"]
@@ -75,6 +76,7 @@ class CandidateMeasured(Record):
     emitted: Emitted | None = None
     spelling: str = ""
     cannot_score: str = ""
+    ability: tuple[AbilityAnswer, ...] = ()
 
 
 class RowMeasure(Record):
@@ -358,6 +360,7 @@ class Report(Record):
     trained_rows: int | None
     examples: tuple[Shown, ...]
     worst: tuple[Shown, ...]
+    ability: AbilityScores | None = None
     is_judged: bool = False
     repeat: str = "tutelage make RECIPE --until scores"
     not_measured: tuple[Limit, ...] = ()

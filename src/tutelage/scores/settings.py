@@ -26,6 +26,9 @@ class ScoresSettings(Settings):
     """How many training rows are probed, beside as many held-out ones. With `memory: full` as many as are scored are told apart, and
     this many are continued."""
 
+    ability: bool = False
+    """Whether every candidate also answers the general set: 60 questions of English, Chinese, arithmetic, instructions and refusal."""
+
     max_draft_tokens: int = Field(default=128, ge=1)
     """A draft is cut after this many tokens; a cut draft counts as one that did not stop by itself."""
 
