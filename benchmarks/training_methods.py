@@ -1,0 +1,84 @@
+"""Each training method on the same rows of the demo's dataset and the same number of tokens: quality, speed, memory, size on the disk.
+
+Usage: training_methods.py WORK, the work folder of a demo whose dataset is made. Each method runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from common import PeakMemory, at_most, finish
+
+from tutelage.core.events import Events
+from tutelage.core.files import read_rows, write_rows
+from tutelage.core.records import Example
+from tutelage.core.settings import Settings
+from tutelage.core.store import Store
+from tutelage.engine.bases import find_base
+from tutelage.engine.torch_base import as_folder
+
+BASE = "smollm2-135m-instruct"
+TRAIN, VALIDATION, STEPS = 96, 32, 12
+CASES: dict[str, dict[str, object]] = {
+    "lora": {}, "lora, last 8 layers": {"layers": 8}, "lora, dora": {"dora": True}, "qlora, 4 bits": {"method": "qlora"},
+    "adapter, houlsby": {"method": "adapter"}, "adapter, pfeiffer": {"method": "adapter", "adapter_places": "pfeiffer"},
+    "last 4 layers": {"method": "last_layers"}, "last 4 layers at 5e-4": {"method": "last_layers", "learning_rate": 5e-4},
+    "frozen embeddings": {"method": "frozen_embeddings"}, "full": {"method": "full"},
+    "full at 1e-5": {"method": "full", "learning_rate": 1e-5}, "full at 5e-4": {"method": "full", "learning_rate": 5e-4}}
+
+
+def main() -> None:
+    """Train by each method, and write what came out."""
+    dataset = Store(Path(sys.argv[1])).latest("dataset")
+    assert dataset is not None, f"{sys.argv[1]} has no dataset; run `tutelage make recipes/demo.yaml --until dataset` first"
+    examples = sorted(read_rows(dataset.file("examples.jsonl"), Example), key=lambda row: row.id)
+    rows = [row for row in examples if row.part == "train"][:TRAIN] + [row for row in examples if row.part == "validation"][:VALIDATION]
+    told: dict[str, dict[str, object]] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = as_folder(find_base(BASE), Path(scratch) / "base")
+        write_rows(Path(scratch) / "rows.jsonl", rows)
+        for name, changed in CASES.items():
+            words = [sys.executable, __file__, scratch, str(folder), json.dumps(changed)]
+            process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+            watch = PeakMemory(process.pid)
+            watch.start()
+            out, _ = process.communicate()
+            told[name] = {**json.loads(out.splitlines()[-1]), "peak_gib": watch.stop()}
+            print(name, told[name], file=sys.stderr)
+    worst = max(float(str(one["after"])) / float(str(one["before"])) for name, one in told.items() if not name.startswith("full at"))
+    finish("training-methods", {"rows": TRAIN, "steps": STEPS, "methods": told, "worst_ratio": round(worst, 4)},
+           [at_most("worst_ratio", 0.97)])
+
+
+def one(scratch: Path, folder: Path, changed: dict[str, object]) -> None:
+    """Train by one method, and print its figures."""
+    from tutelage.training.make import make
+    from tutelage.training.settings import TrainingSettings
+
+    settings = TrainingSettings.model_validate({"base": BASE, "maximum_steps": STEPS, "validate_every": STEPS, "checkpoint_every": STEPS,
+                                                **changed})
+    store, none = Store(Path(tempfile.mkdtemp(dir=scratch))), {"inputs": {}, "events": Events(), "recipe": "", "version": 1}
+    with store.making("dataset", "rows", settings=Settings(), parents={}, **none) as making:
+        write_rows(making.folder / "examples.jsonl", read_rows(scratch / "rows.jsonl", Example))
+    parent = store.latest("dataset")
+    assert parent is not None
+    with store.making("training", "tuned", settings=settings, parents={"dataset": parent}, **none) as making:
+        make(making, base_folder=lambda: folder)
+    made = store.latest("training")
+    assert made is not None
+    found = json.loads(made.file("training.json").read_text("utf-8"))
+    size = sum(path.stat().st_size for path in (made.folder / "adapter").iterdir())
+    print(json.dumps({"before": round(found["base_bits_per_byte"], 4), "after": round(found["best_bits_per_byte"], 4),
+                      "learning_rate": found["learning_rate"], "tokens_per_second": found["tokens_per_second"], "path": found["path"],
+                      "written_mb": round(size / 1e6, 1), "update_share": round(found["proof"]["update_share"], 5)}))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 4:
+        one(Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]))
+    else:
+        main()
