@@ -96,7 +96,7 @@ def test_changes_win_over_the_file_and_their_mistakes_name_the_option(tmp_path):
 def test_the_resolved_recipe_says_everything_and_reads_back_equal(tmp_path):
     recipe = load_recipe(write(tmp_path, GOOD), changes=["drafting.opening.keywords=违约金"]).recipe
     text = write_resolved(recipe)
-    assert "# Width of the low-rank additions." in text
+    assert "width of the low-rank additions." in text
     assert load_recipe(write(tmp_path, text)).recipe == recipe
 
 

@@ -150,12 +150,12 @@ def _of_documents(source: Source, sha256: str) -> Brought:
             if not isinstance(made, Candidate):
                 left_out.append(Fate(row=made.id, what="dropped", reason=made.reason, name=document.name))
                 continue
-            row = _example(made, groups[document.id])
-            if row.messages in rows:  # counted twice it would look like more evidence than it is
-                left_out.append(Fate(row=row.id, what="dropped", reason="the same row again", name=document.name,
-                                     cause=rows[row.messages].id))
+            example = _example(made, groups[document.id])
+            if example.messages in rows:  # counted twice it would look like more evidence than it is
+                left_out.append(Fate(row=example.id, what="dropped", reason="the same row again", name=document.name,
+                                     cause=rows[example.messages].id))
             else:
-                rows[row.messages] = row
+                rows[example.messages] = example
     return Brought(tuple(rows.values()), sha256, left_out=tuple(left_out))
 
 
