@@ -46,7 +46,7 @@ $(VENV)/.ready-dev: $(VENV)/.ready
 	@touch $@
 
 test: setup
-	$(BIN)/python -m pytest -m "not real and not browser and not soak"
+	$(BIN)/python -m pytest -n 2 -m "not real and not browser and not soak"
 
 test-all: setup
 	$(BIN)/python -m pytest -m "(real or browser) and not soak"

@@ -153,8 +153,8 @@ def audience_inputs(site: Site) -> dict[str, str]:
 
 STAGES: tuple[Stage, ...] = (
     Stage("documents", 3, (), make_documents, documents_inputs, lambda site: 10),
-    Stage("dataset", 3, ("documents",), make_dataset, dataset_inputs, lambda site: 30),
-    Stage("training", 1, ("dataset",), make_training, base_inputs, lambda site: 400),
+    Stage("dataset", 4, ("documents",), make_dataset, dataset_inputs, lambda site: 30),
+    Stage("training", 2, ("dataset",), make_training, base_inputs, lambda site: 400),
     Stage("model", 1, ("dataset", "training"), make_model, base_inputs, lambda site: 70),
     Stage("scores", 3, ("dataset", "training", "model"), make_scores, base_inputs,
           lambda site: 600 if site.recipe.scores.memory == "full" else 300),
