@@ -1,6 +1,7 @@
 """Rules over two stages, and the base model."""
 
 import pytest
+from tiny_families import make_tiny
 
 from tutelage.core.errors import RecipeError
 from tutelage.pipeline.checks import check
@@ -48,6 +49,22 @@ def test_a_shared_model_cannot_be_trained_on_a_client_only_source(tmp_path):
     with pytest.raises(RecipeError) as caught:
         check(load_recipe(path, changes=["audience=client:acme"]))
     assert "sources.1" not in str(caught.value)
+
+
+def test_an_encoder_asked_to_draft_is_refused_by_line_and_offered_as_a_classifier(tmp_path):
+    make_tiny("bert", tmp_path / "legal-bert")
+    path = tmp_path / "r.yaml"
+    path.write_text(f"name: r\ndocuments: {{sources: [a]}}\ntraining:\n  base: {tmp_path / 'legal-bert'}\n")
+    with pytest.raises(RecipeError, match=r"r\.yaml:4: training\.base: base model 'legal-bert': is an encoder \(bert\): .*with "
+                                          r"training\.task: classification") as caught:
+        check(load_recipe(path))
+    assert caught.value.exit_code == 2
+
+
+def test_a_model_of_a_hub_is_not_looked_for_when_a_recipe_is_checked(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text("name: r\ndocuments: {sources: [a]}\ntraining: {base: \"hf:nobody/nothing\"}\n")
+    check(load_recipe(path))
 
 
 def test_a_permission_of_another_shape_is_told_by_line(tmp_path):

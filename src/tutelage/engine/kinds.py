@@ -10,6 +10,7 @@ from typing import Any, Literal
 from tutelage.core.errors import InputError
 
 Kind = Literal["decoder", "encoder", "encoder_decoder"]
+READING_TASKS: tuple[str, ...] = ("classification", "distillation")  # choices of training.task for which a base need not write
 # Families by the model_type of config.json. BioBERT, Legal-BERT and SciBERT are "bert", CodeBERT is "roberta", Pythia is "gpt_neox".
 DECODERS = ("gpt2", "gpt_neox", "llama", "qwen2", "qwen3", "gemma3_text", "mistral", "biogpt")
 ENCODERS = ("bert", "roberta", "albert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "modernbert", "mpnet",

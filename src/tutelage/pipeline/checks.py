@@ -7,7 +7,8 @@ from datetime import date
 
 from tutelage.core.errors import ExtraMissing, InputError, RecipeError
 from tutelage.core.permission import parse, why_not
-from tutelage.engine.bases import find_base
+from tutelage.engine.bases import find_base, is_on_hub
+from tutelage.engine.kinds import READING_TASKS
 from tutelage.pipeline.recipe import Loaded, Recipe
 from tutelage.pipeline.trackers import require
 from tutelage.pipeline.yaml_tree import Place
@@ -45,8 +46,12 @@ def _broken(loaded: Loaded) -> Iterator[tuple[Place, str]]:
     if recipe.dataset.augment.engine:
         bases.append((("dataset", "augment", "engine"), recipe.dataset.augment.engine))
     for place, name in bases:
+        if is_on_hub(name):  # to look at it may take a download; the first stage that needs it does
+            continue
         try:
-            find_base(name)
+            base = find_base(name)
+            if place[0] != "training" or recipe.training.task not in READING_TASKS:
+                base.check_drafts()
         except InputError as error:
             yield place, str(error)
 
