@@ -91,10 +91,11 @@ class Service:
         pieces = PIECES.findall(text)
         reason = "length" if len(pieces) > limit else "stop"
         pieces = pieces[:limit]
-        usage = {"prompt_tokens": 7, "completion_tokens": len(pieces)}
+        usage = {"prompt_tokens": 7, "completion_tokens": len(pieces), "total_tokens": 7 + len(pieces)}
         if not (self.streams and body.get("stream")):
             message = {"role": "assistant", "content": "".join(pieces)}
-            return JSONResponse({"choices": [{"index": 0, "message": message, "finish_reason": reason}], "usage": usage})
+            head = {"id": "chat-1", "object": "chat.completion", "created": 0, "model": body["model"]}
+            return JSONResponse({**head, "choices": [{"index": 0, "message": message, "finish_reason": reason}], "usage": usage})
 
         def events() -> Iterator[str]:
             for piece in pieces:

@@ -129,7 +129,7 @@ def make_scores(making: Making, site: Site) -> None:
     from tutelage.scores.make import make
 
     make(making, candidates=candidates(making, site), learned=times_learned(making.parents["dataset"], making.parents["training"]),
-         personal_data=lambda: original_personal_data(site))
+         personal_data=lambda: original_personal_data(site), base_licence=site.base.licence)
 
 
 def make_endpoint(making: Making, site: Site) -> None:

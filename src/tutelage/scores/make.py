@@ -14,6 +14,7 @@ from tutelage.scores import plots
 from tutelage.scores.ability import judge_ability
 from tutelage.scores.ability_results import AbilityScores
 from tutelage.scores.canaries import judge_canaries
+from tutelage.scores.card import CARD, lineage_of, render_card
 from tutelage.scores.classifier import TypeClassifier, train_classifier
 from tutelage.scores.compare import compare, judge_reference, judge_rows
 from tutelage.scores.contamination import by_relation, hint, leaked, relatives, seems_known
@@ -78,19 +79,25 @@ class _Found:
 
 
 def make(making: Making, *, candidates: Sequence[Candidate], learned: Mapping[str, int] | None = None,
-         personal_data: PersonalData | None = None) -> None:
-    """Write scores.jsonl, rows.jsonl, gate.json, report.json and a page in each language. A closed gate is a result, not an error.
+         personal_data: PersonalData | None = None, base_licence: str = "") -> None:
+    """Write scores.jsonl, rows.jsonl, gate.json, report.json, a page in each language and a model card. A closed gate is a result, not an
+    error.
 
     Takes exactly one candidate of each role. `learned` says how often each training row received loss (None: each that was used, once),
-    `personal_data` gives that of the original documents, for `memory: full`. Raises InputError for other candidates, or where no
-    held-out row is left.
+    `personal_data` gives that of the original documents, for `memory: full`; `base_licence` stands on the card. Raises
+    InputError for other candidates, or where no held-out row is left.
     """
     _check(candidates, ("base", "copy", "tuned"))
-    judge(making, of_stages(making, learned), candidates=candidates, personal_data=personal_data)
+    rows = of_stages(making, learned)
+    report = judge(making, rows, candidates=candidates, personal_data=personal_data)
+    write_whole(making.folder / CARD, render_card(report, lineage_of(making, rows, base_licence=base_licence), making.language))
 
 
-def judge(making: Making, rows: Inputs, *, candidates: Sequence[Candidate], personal_data: PersonalData | None = None) -> None:
-    """The same for rows and candidates from anywhere: a base and a copy, with a tuned model between them or without."""
+def judge(making: Making, rows: Inputs, *, candidates: Sequence[Candidate], personal_data: PersonalData | None = None) -> Report:
+    """The same for rows and candidates from anywhere, without a model card: a base and a copy, with a tuned model between them or not.
+
+    Gives the report that was written.
+    """
     settings = making.settings
     assert isinstance(settings, ScoresSettings)
     roles = _check(candidates, ("base", "copy") if rows.is_judged else ("base", "copy", "tuned"))
@@ -110,6 +117,7 @@ def judge(making: Making, rows: Inputs, *, candidates: Sequence[Candidate], pers
     report = _report(rows, found, measured, roles, classifier, formats, settings)
     _write(making, rows, found, report, settings)
     _tell(making, found, report, measured)
+    return report
 
 
 def _check(candidates: Sequence[Candidate], expected: tuple[str, ...]) -> _Roles:

@@ -14,7 +14,7 @@ from tutelage.scores.figures import figure, is_share, signed
 from tutelage.scores.metrics import METRICS
 from tutelage.scores.page_ability import ability_section
 from tutelage.scores.page_memory import contamination_section, memory_section
-from tutelage.scores.report import headline, level, spoken
+from tutelage.scores.report import headline, level, limits_of, spoken
 from tutelage.scores.results import Report, Shown, Slice
 from tutelage.scores.statistics import documents_to_decide
 from tutelage.text.clause_types import CLAUSE_TYPES
@@ -211,16 +211,5 @@ class _Page:
 
     def limits(self) -> str:
         """What these numbers do not say."""
-        report = self.report
-        lines = [self.say(limit.key.removeprefix("scores."), **limit.facts) for limit in report.not_measured]
-        lines += [self.say("limit.meaning"), self.say("limit.people"),
-                 self.say(f"limit.memory_{report.memory.level}" if report.memory else "limit.memory"),
-                 self.say("limit.ability" if report.ability else "limit.no_ability"),
-                 self.say("limit.other_documents"),
-                 self.say("limit.pretraining"),
-                 self.say("limit.languages", en=report.languages.get("en", 0), zh=report.languages.get("zh", 0)),
-                 self.say("limit.decoding", drafted=report.drafted_rows, **report.settings),
-                 self.say("limit.clusters", documents=report.documents)]
-        if report.too_long_rows:
-            lines.append(self.say("limit.too_long", rows=report.too_long_rows))
+        lines = [self.say(limit.key.removeprefix("scores."), **limit.facts) for limit in limits_of(self.report)]
         return f'<section><h2>{self.say("page.limits")}</h2><ul>{"".join(f"<li>{line}</li>" for line in lines)}</ul></section>'

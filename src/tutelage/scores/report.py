@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from tutelage.core.language import catalogue
 from tutelage.core.records import Example, GateDecision
 from tutelage.scores.metrics import METRICS
-from tutelage.scores.results import RowMeasure, Shown
+from tutelage.scores.results import Limit, Report, RowMeasure, Shown
 
 EXAMPLES = 6
 WORST = 5
@@ -36,6 +36,19 @@ def headline(decision: GateDecision, alpha: float) -> tuple[str, dict[str, str |
 def level(alpha: float) -> str:
     """The level of intervals as people write it: "95 %"."""
     return f"{100 * (1 - alpha):g} %"
+
+
+def limits_of(report: Report) -> list[Limit]:
+    """All that the numbers do not say: what could not be measured here first, then what no such number says."""
+    def limit(name: str, **facts: str | int | float) -> Limit:
+        return Limit(key=f"scores.limit.{name}", facts=facts)
+
+    memory = f"memory_{report.memory.level}" if report.memory else "memory"
+    limits = [*report.not_measured, limit("meaning"), limit("people"), limit(memory),
+              limit("ability" if report.ability else "no_ability"), limit("other_documents"), limit("pretraining"),
+              limit("languages", en=report.languages.get("en", 0), zh=report.languages.get("zh", 0)),
+              limit("decoding", drafted=report.drafted_rows, **report.settings), limit("clusters", documents=report.documents)]
+    return [*limits, limit("too_long", rows=report.too_long_rows)] if report.too_long_rows else limits
 
 
 def choose_examples(rows: Mapping[str, Sequence[RowMeasure]], examples: Mapping[str, Example]) -> tuple[Shown, ...]:
