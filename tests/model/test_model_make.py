@@ -84,6 +84,13 @@ def test_an_adapter_of_another_chat_format_is_refused(tiny, trained, examples, t
         run_model(tmp_path / "work", tiny, other, examples)
 
 
+def test_a_classifier_is_not_exported_and_its_place_is_told(tiny, trained, examples, tmp_path):
+    other = shutil.copytree(trained, tmp_path / "trained")
+    change_json(other / "training.json", classes={"rows": 6})
+    with pytest.raises(InputError, match=r"made a classifier, which names texts and drafts none.*classifier: load it with transformers"):
+        run_model(tmp_path / "work", tiny, other, examples)
+
+
 def test_a_base_that_cannot_be_exported_is_refused_before_the_merge(tiny, trained, examples, tmp_path):
     other = shutil.copytree(tiny, tmp_path / "other")
     change_json(other / "config.json", model_type="gpt2")

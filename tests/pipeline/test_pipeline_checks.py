@@ -3,8 +3,9 @@
 import pytest
 from tiny_families import make_tiny
 
-from tutelage.core.errors import RecipeError
+from tutelage.core.errors import InputError, RecipeError
 from tutelage.pipeline.checks import check
+from tutelage.pipeline.conduct import make
 from tutelage.pipeline.recipe import load_recipe
 
 
@@ -59,6 +60,14 @@ def test_an_encoder_asked_to_draft_is_refused_by_line_and_offered_as_a_classifie
                                           r"training\.task: classification") as caught:
         check(load_recipe(path))
     assert caught.value.exit_code == 2
+
+
+def test_a_classifier_is_refused_at_once_where_stages_are_asked_for_that_cannot_use_it(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text("name: r\ndocuments: {sources: [a]}\ntraining: {task: classification}\n")
+    with pytest.raises(InputError, match=r"training\.task: is classification: .*Add --until training; the whole classifier is then in"):
+        make(load_recipe(path), tmp_path / "work")
+    assert not (tmp_path / "work").exists()
 
 
 def test_a_model_of_a_hub_is_not_looked_for_when_a_recipe_is_checked(tmp_path):

@@ -71,8 +71,12 @@ def _export(making: Making, settings: ModelSettings, merged: Path, examples: lis
 
 def _checked_base(making: Making, base: Path) -> tuple[Path, ChatFormat]:
     """The base folder and its chat format. Raises TutelageError if the adapter was trained on another base or format."""
+    training = making.parents["training"]
+    trained = json.loads(training.file("training.json").read_text("utf-8"))
+    if trained["classes"] is not None:
+        raise InputError(f"model: the training {training.id} made a classifier, which names texts and drafts none, so there is no copy to "
+                         f"serve. It is whole in {training.folder / 'classifier'}: load it with transformers. Run with --until training.")
     check_supported(json.loads((base / "config.json").read_text("utf-8")), base)
-    trained = json.loads(making.parents["training"].file("training.json").read_text("utf-8"))
     found, chat_format = folder_sha256(base), folder_chat_format(base)
     if trained["base_sha256"] != found:
         raise TutelageError(f"model: the adapter was trained on the base {trained['base_sha256'][:12]}, but the base in {base} is "

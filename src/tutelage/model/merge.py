@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 
 from tutelage.core.errors import InputError, TutelageError
 from tutelage.engine.changes import CONFIG, apply_change, read_change
+from tutelage.engine.fewer_layers import as_trained
 from tutelage.engine.torch_base import load_causal
 
 SAMPLE_PROMPTS = 8
@@ -27,7 +28,7 @@ def merge(base_folder: Path, adapter: Path, folder: Path, prompts: Sequence[Sequ
     reloaded model must both answer as the base with its adapter does. Raises InputError if the adapter does not fit the base or is
     none that can be merged, TutelageError if a model differs.
     """
-    base: Any = load_causal(base_folder)
+    base: Any = as_trained(load_causal(base_folder), adapter)
     if (adapter / CONFIG).is_file():
         merged = _with_change(base, adapter)
         expected = _logits(merged, prompts)

@@ -14,7 +14,7 @@ from tutelage.core.settings import Settings
 from tutelage.core.store import Artifact, Store, content_id
 from tutelage.desk.desk import open_desk
 from tutelage.pipeline.checks import check
-from tutelage.pipeline.recipe import Loaded, write_resolved
+from tutelage.pipeline.recipe import Loaded, Recipe, write_resolved
 from tutelage.pipeline.runs import EVENTS, MADE, Made, alone, new_run, write_made
 from tutelage.pipeline.stages import DESK_FILE, STAGES, Site, Stage
 from tutelage.pipeline.trackers import Trackers
@@ -69,6 +69,7 @@ def make(loaded: Loaded, work: Path, *, until: str | None = None, language: str 
     TutelageError; what was finished before it stays, and the next run goes on from there.
     """
     check(loaded)
+    _check_end(loaded.recipe, until)
     with alone(work):
         run = new_run(work, loaded.recipe.name)
         write_whole(run / "recipe.yaml", write_resolved(loaded.recipe))
@@ -135,6 +136,13 @@ def _wanted(until: str | None) -> tuple[Stage, ...]:
     if until not in names:
         raise InputError(f"--until {until}: there is no such stage; there are {', '.join(names)}.")
     return STAGES[:names.index(until) + 1]
+
+
+def _check_end(recipe: Recipe, until: str | None) -> None:
+    """Raise InputError if stages are asked for that cannot use what the training makes."""
+    if recipe.training.task == "classification" and len(_wanted(until)) > len(_wanted("training")):
+        raise InputError("training.task: is classification: a classifier names texts and drafts none, so the stages after the training "
+                         "cannot use it. Add --until training; the whole classifier is then in the training's folder, in classifier/.")
 
 
 def _rough_seconds(site: Site, store: Store, stage: Stage, settings: Settings) -> float:

@@ -18,6 +18,7 @@ from tutelage.core.store import Making
 from tutelage.engine.bases import folder_chat_format, folder_sha256
 from tutelage.engine.vocabulary import Vocabulary
 from tutelage.training.checkpoint import State
+from tutelage.training.class_rows import ClassScores
 from tutelage.training.devices import Device, choose_device
 from tutelage.training.loop import Loop
 from tutelage.training.methods import METHODS
@@ -46,7 +47,8 @@ class Summary(Record):
     """`training.json`: what came out, what it came from, and what it took.
 
     Losses are nats a `unit` (a learned token, or a row) on the validation rows; bits a byte and the score (share that is right) are
-    None where the task has none. `path` is "packed" or "padded"; both compute the same.
+    None where the task has none. `classes` tells how well a classifier names held-out rows. `path` is "packed" or "padded"; both
+    compute the same.
     """
 
     base: str
@@ -69,6 +71,7 @@ class Summary(Record):
     base_score: float | None
     best_score: float | None
     proof: Proof
+    classes: ClassScores | None
     tokens: int
     tokens_per_second: float
     seconds: float
@@ -98,14 +101,16 @@ def make(making: Making, *, base_folder: Callable[[], Path]) -> None:
     folder = base_folder()
     vocabulary, chat_format = Vocabulary(folder), folder_chat_format(folder)
     examples = list(read_rows(making.parents["dataset"].file("examples.jsonl"), Example))
-    ready = TASKS[settings.task].prepare(making, settings, examples, chat_format, vocabulary)
+    task = TASKS[settings.task]
+    ready = task.prepare(making, settings, examples, chat_format, vocabulary)
     _report_lengths(making, settings, ready)
-    write_rows(making.folder / "batch.jsonl", TASKS[settings.task].preview(ready.train, vocabulary))
+    write_rows(making.folder / "batch.jsonl", task.preview(ready.train, vocabulary))
     trained = _train(making, settings, ready, folder, device)
-    proof = prove(TASKS[settings.task], METHODS[settings.method], settings, ready=ready, base_folder=folder,
-                  adapter=making.folder / ADAPTER, scratch=making.scratch)
+    proof = prove(task, METHODS[settings.method], settings, ready=ready, base_folder=folder, adapter=making.folder / ADAPTER,
+                  scratch=making.scratch)
+    classes = task.finish(making, settings, ready, base_folder=folder, adapter=making.folder / ADAPTER) if task.finish else None
     write_rows(making.folder / "curve.jsonl", trained.state.curve)
-    summary = _summarise(making, settings, ready, trained, proof=proof, chat_format=chat_format, device=device)
+    summary = _summarise(making, settings, ready, trained, proof=proof, classes=classes, chat_format=chat_format, device=device)
     write_whole(making.folder / "training.json", summary.model_dump_json(indent=1))
     for language in LANGUAGES:
         page = render(summary, settings, trained.state.curve, [len(row.ids) for row in ready.train], language)
@@ -129,7 +134,7 @@ def _train(making: Making, settings: TrainingSettings, ready: Ready[Any], folder
     base = task.load(folder, settings, ready)
     torch.nn.Module.to(base, torch.device(device.name), torch.float32 if method.trains_base else device.dtype)
     model = method.attach(base, settings)
-    objective = task.objective(model, settings, ready=ready, scratch=making.scratch, plain=False)
+    objective = task.objective(model, settings, ready=ready, base_folder=folder, scratch=making.scratch, plain=False)
     loop = Loop(model=model, objective=objective, train=ready.train, validation=ready.validation, settings=settings,
                 scratch=making.scratch, events=making.events)
     state = loop.run()
@@ -140,7 +145,7 @@ def _train(making: Making, settings: TrainingSettings, ready: Ready[Any], folder
 
 
 def _summarise(making: Making, settings: TrainingSettings, ready: Ready[Any], trained: _Trained, *, proof: Proof,
-               chat_format: ChatFormat, device: Device) -> Summary:
+               classes: ClassScores | None, chat_format: ChatFormat, device: Device) -> Summary:
     state = trained.state
     measured = {row.step: row for row in state.curve if row.validation_loss is not None}
     first, best, train = measured[0], measured[state.best_step], measure_lengths(ready.train)
@@ -151,7 +156,7 @@ def _summarise(making: Making, settings: TrainingSettings, ready: Ready[Any], tr
         weights_sha256=file_sha256(making.folder / ADAPTER / METHODS[settings.method].weights), steps=state.step, best_step=state.best_step,
         stopped_early=state.step < settings.maximum_steps, base_loss=first.validation_loss, best_loss=best.validation_loss,
         base_bits_per_byte=first.bits_per_byte, best_bits_per_byte=best.bits_per_byte, base_score=first.score, best_score=best.score,
-        proof=proof, tokens=state.tokens,
+        proof=proof, classes=classes, tokens=state.tokens,
         tokens_per_second=round(state.tokens / state.step_seconds, 1), seconds=round(state.seconds, 1),
         supervised_share=train.trained / train.tokens, rows_lost=ready.lost_rows, tokens_lost=ready.lost_tokens, train=train,
         validation=measure_lengths(ready.validation), device=device.name, path=trained.path, threads=device.threads)

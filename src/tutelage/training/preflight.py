@@ -53,15 +53,15 @@ def prepare(making: Making, settings: TrainingSettings, examples: Iterable[Examp
     making.ledger.rows_in(example.id for example in taken)
     rendered = [render(example) for example in taken]
     check(rendered)
-    long = [row for row in rendered if len(row.ids) > settings.maximum_tokens]
+    long = [row for row in rendered if row.longest > settings.maximum_tokens]
     if long and settings.too_long == "refuse":
         raise InputError(f"training.maximum_tokens: {_named(long)} more than {settings.maximum_tokens} tokens (the longest: "
-                         f"{max(len(row.ids) for row in long)}). Raise maximum_tokens, or set too_long: drop.")
+                         f"{max(row.longest for row in long)}). Raise maximum_tokens, or set too_long: drop.")
     used: dict[str, list[R]] = {"train": [], "validation": []}
     for example, row in zip(taken, rendered, strict=True):
-        if len(row.ids) > settings.maximum_tokens:
+        if row.longest > settings.maximum_tokens:
             making.ledger.record(Fate(row=row.id, what="dropped", reason="longer than maximum_tokens", name=example.heading,
-                                      detail=f"{len(row.ids)} tokens; {settings.maximum_tokens} allowed"))
+                                      detail=f"{row.longest} tokens; {settings.maximum_tokens} allowed"))
         else:
             making.ledger.record(Fate(row=row.id, what="kept", reason=f"used for {example.part}", name=example.heading))
             used[example.part].append(row)

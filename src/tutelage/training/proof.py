@@ -36,11 +36,11 @@ def prove(task: Task[R], method: Method, settings: TrainingSettings, *, ready: R
     Raises TutelageError if the loss did not fall: such an adapter is worth nothing.
     """
     model, chosen = task.load(base_folder, settings, ready), ready.train[:ROWS]
-    objective = task.objective(model, settings, ready=ready, scratch=scratch, plain=True)
+    objective = task.objective(model, settings, ready=ready, base_folder=base_folder, scratch=scratch, plain=True)
     objective.refresh()
     base = objective.measure(chosen, tokens=settings.micro_batch_tokens).loss
     loaded = method.load(model, adapter)
-    objective = task.objective(loaded.model, settings, ready=ready, scratch=scratch, plain=True)
+    objective = task.objective(loaded.model, settings, ready=ready, base_folder=base_folder, scratch=scratch, plain=True)
     objective.refresh()
     tuned = objective.measure(chosen, tokens=settings.micro_batch_tokens).loss
     if not tuned < base:

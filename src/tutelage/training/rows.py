@@ -24,6 +24,11 @@ class Row(Protocol):
         ...
 
     @property
+    def longest(self) -> int:
+        """Tokens of the longest text that the model reads at once: what the limit of a row is compared with."""
+        ...
+
+    @property
     def trained(self) -> int:
         """Number of tokens that are learned; 0 where something else is, such as a class."""
         ...
@@ -40,6 +45,11 @@ class TrainingRow:
     ids: tuple[int, ...]
     supervised: tuple[bool, ...]
     reply_bytes: int
+
+    @property
+    def longest(self) -> int:
+        """Number of tokens."""
+        return len(self.ids)
 
     @property
     def trained(self) -> int:

@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from tutelage.core.settings import Settings
 
+READ_BY_TASKS = {("dpo", "kto"): ("beta",), ("orpo",): ("odds_weight",),
+                 ("distillation",): ("student_layers", "temperature", "teacher_share", "teacher_top_k")}
 READ_BY = {("last_layers",): ("last_layers",), ("qlora",): ("bits",), ("adapter",): ("bottleneck", "adapter_places"),
            ("lora", "qlora"): ("rank", "alpha", "dropout", "rslora", "dora", "layers", "targets")}
 
@@ -14,10 +16,12 @@ class TrainingSettings(Settings):
     """How the base model is tuned. The defaults suit a 135 M model on two cores in about seven minutes."""
 
     base: str = "smollm2-135m-instruct"
-    """The model to tune: the name of a packaged model, a model folder, or a .gguf file."""
+    """The model to tune: the name of a packaged model, a model folder, a .gguf file, or hf:owner/name or ms:owner/name of a model hub."""
 
-    task: Literal["sft", "pretraining"] = "sft"
-    """What is learned: "sft" replies to prompts, "pretraining" plain texts, all of their tokens."""
+    task: Literal["sft", "pretraining", "classification", "dpo", "orpo", "kto", "distillation"] = "sft"
+    """What is learned: "sft" replies to prompts, "pretraining" plain texts, all of their tokens; "classification" the kind of a text;
+    "dpo" and "orpo" which of two replies is better, "kto" which replies are wanted; "distillation" what the base says, by a student
+    of fewer layers."""
 
     method: Literal["full", "frozen_embeddings", "last_layers", "lora", "adapter", "qlora"] = "lora"
     """How weights are changed. "lora" learns small additions to linear layers and leaves the base as it is; "qlora" does so while
@@ -77,6 +81,24 @@ class TrainingSettings(Settings):
     micro_batch_tokens: int = Field(default=2048, ge=1)
     """Tokens that are computed at once: less memory for a little speed. It does not change what is learned."""
 
+    beta: float = Field(default=0.1, gt=0)  # Rafailov et al. 2023, appendix B, and Ethayarajh et al. 2024, section 4.2
+    """For "dpo" and "kto": how strongly the model is held to its base. Higher moves it less."""
+
+    odds_weight: float = Field(default=0.1, gt=0)  # Hong et al. 2024, section 5 and appendix: 0.1 for most models
+    """For "orpo": weight of the preference beside the learning of the chosen reply (the paper's lambda)."""
+
+    student_layers: int = Field(default=0, ge=0)
+    """For "distillation": layers of the student, evenly chosen among those of the base, its teacher. 0: half of them."""
+
+    temperature: float = Field(default=2.0, ge=1)  # DistilBERT's (Sanh et al. 2019)
+    """For "distillation": both models' logits are divided by it, so that unlikely outcomes teach more."""
+
+    teacher_share: float = Field(default=0.7, gt=0, le=1)  # DistilBERT weighs them 5 to 2
+    """For "distillation": weight of the teacher's answers; the rest is that of the right ones."""
+
+    teacher_top_k: int = Field(default=64, ge=1)
+    """For "distillation": likeliest outcomes of the teacher that are kept for each position; all others count as one."""
+
     maximum_steps: int = Field(default=70, ge=1)
     """Optimiser steps at most. Rows are seen again when they do not suffice."""
 
@@ -109,12 +131,13 @@ class TrainingSettings(Settings):
     """Fixes the first weights of the adapter and the order of the rows."""
 
     @model_validator(mode="after")
-    def _only_what_the_method_reads(self) -> Self:
-        """Refuse a setting that the method would not look at, so that none is ignored in silence."""
-        for method_names, names in READ_BY.items():
-            for name in names:
-                value = getattr(self, name)
-                if self.method not in method_names and value != type(self).model_fields[name].default:
-                    raise ValueError(f"{name} is {value!r}, but the method {self.method} does not read it; {' and '.join(method_names)} "
-                                     f"{'does' if len(method_names) == 1 else 'do'}. Leave {name} out, or choose another method.")
+    def _only_what_is_read(self) -> Self:
+        """Refuse a setting that the method or the task would not look at, so that none is ignored in silence."""
+        for kind, chosen, readers in (("method", self.method, READ_BY), ("task", self.task, READ_BY_TASKS)):
+            for known, names in readers.items():
+                for name in names:
+                    value = getattr(self, name)
+                    if chosen not in known and value != type(self).model_fields[name].default:
+                        raise ValueError(f"{name} is {value!r}, but the {kind} {chosen} does not read it; {' and '.join(known)} "
+                                         f"{'does' if len(known) == 1 else 'do'}. Leave {name} out, or choose another {kind}.")
         return self

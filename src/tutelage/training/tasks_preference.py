@@ -50,7 +50,7 @@ def prepare_judged(making: Making, settings: TrainingSettings, examples: Sequenc
     return ready
 
 
-def dpo_objective(model: torch.nn.Module, settings: TrainingSettings, *, ready: Ready[PairRow], scratch: Path,
+def dpo_objective(model: torch.nn.Module, settings: TrainingSettings, *, ready: Ready[PairRow], base_folder: Path, scratch: Path,
                   plain: bool) -> PairObjective:
     """DPO against the base, whose log-probabilities are computed once."""
     body, weight = _parts(model, plain)
@@ -58,14 +58,14 @@ def dpo_objective(model: torch.nn.Module, settings: TrainingSettings, *, ready: 
     return PairObjective(body, weight, weigh_dpo(reference, beta=settings.beta))
 
 
-def orpo_objective(model: torch.nn.Module, settings: TrainingSettings, *, ready: Ready[PairRow], scratch: Path,
+def orpo_objective(model: torch.nn.Module, settings: TrainingSettings, *, ready: Ready[PairRow], base_folder: Path, scratch: Path,
                    plain: bool) -> PairObjective:
     """ORPO, which needs no reference."""
     body, weight = _parts(model, plain)
     return PairObjective(body, weight, weigh_orpo(weight=settings.odds_weight))
 
 
-def kto_objective(model: torch.nn.Module, settings: TrainingSettings, *, ready: Ready[JudgedRow], scratch: Path,
+def kto_objective(model: torch.nn.Module, settings: TrainingSettings, *, ready: Ready[JudgedRow], base_folder: Path, scratch: Path,
                   plain: bool) -> JudgedObjective:
     """KTO against the base, whose log-probabilities are computed once."""
     body, weight = _parts(model, plain)
