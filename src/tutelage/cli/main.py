@@ -124,6 +124,40 @@ def judge(base: Annotated[str, typer.Option("--base", metavar="MODEL", help="Wha
                     tuple(changes or [])), work=work, language=language, as_json=json)
 
 
+review = typer.Typer(no_args_is_help=True, help="Drafts judged by people who do not know which model wrote them.")
+app.add_typer(review, name="review")
+
+
+@review.command("sample")
+def review_sample(count: Annotated[int, typer.Argument(metavar="N", min=1, help="How many clauses; each has two drafts.")],
+                  work: Work = DEFAULT_WORK, language: Language = None) -> None:
+    """Write a sheet with drafts of base and tuned model, mixed. A person marks each as acceptable or not."""
+    from tutelage.cli.review import run_sample
+
+    run_sample(count, work=work, language=language)
+
+
+@review.command("tally")
+def review_tally(folder: Annotated[Path | None, typer.Argument(metavar="[FOLDER]", help="Folder of a sheet; left out: the newest.")] = None,
+                 work: Work = DEFAULT_WORK, language: Language = None, json: Json = False) -> None:
+    """Tell what people marked: the share of acceptable drafts of each model with its interval, and the paired difference."""
+    from tutelage.cli.review import run_tally
+
+    run_tally(folder, work=work, language=language, as_json=json)
+
+
+@app.command()
+def tasks(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the tasks are written.")],
+          run: Annotated[Path | None, typer.Option("--run", metavar="MODEL", help="Run them on this model folder in "
+                                                   "lm-evaluation-harness and print its figures.")] = None,
+          limit: Annotated[int | None, typer.Option("--limit", min=1, help="With --run: only so many rows of each task.")] = None,
+          work: Work = DEFAULT_WORK, language: Language = None, json: Json = False) -> None:
+    """Write the newest held-out rows and the general set as tasks for lm-evaluation-harness and inspect_ai."""
+    from tutelage.cli.review import run_tasks
+
+    run_tasks(folder, work=work, model=run, limit=limit, language=language, as_json=json)
+
+
 def main() -> None:
     """Entry point of the `tutelage` command."""
     from tutelage.core.errors import TutelageError
