@@ -2,14 +2,16 @@
 
 import pytest
 import torch
-from training_stage import small_examples
+from training_stage import make_dataset, run_training, small_examples
 
 from tutelage.core.chat import CHATML
+from tutelage.core.files import read_rows
 from tutelage.engine.torch_base import load_causal
 from tutelage.engine.vocabulary import Vocabulary
 from tutelage.training.adapters import trainable
 from tutelage.training.batches import MicroBatch, by_length, micro_batches
 from tutelage.training.bodies import choose_body, head_weight
+from tutelage.training.checkpoint import CurveRow
 from tutelage.training.losses import head_loss
 from tutelage.training.methods import METHODS
 from tutelage.training.prefix import KEPT, STATES, PrefixStates, from_16_bits, to_16_bits
@@ -150,3 +152,24 @@ def test_where_the_first_layer_learns_nothing_is_kept(base, rows, tmp_path):
         assert not body.keep_prefix(rows, tmp_path, tokens=TOKENS)
     chosen = TrainingSettings(method="lora", layers=1)
     assert choose_body(METHODS["lora"].attach(load_causal(base), chosen)).frozen_layers == 1
+
+
+def test_a_training_with_kept_states_learns_what_one_without_learns(base, tmp_path):
+    runs = {}
+    for cached in (True, False):
+        work = tmp_path / str(cached)
+        made = run_training(work, base, make_dataset(work, small_examples()), method="last_layers", last_layers=1, prefix_cache=cached)
+        runs[cached] = read_rows(made.file("curve.jsonl"), CurveRow)
+    kept, computed = ([row.loss or row.validation_loss for row in runs[cached]] for cached in (True, False))
+    assert kept != computed
+    assert kept == pytest.approx(computed, rel=1e-3)
+    assert kept[-1] < kept[1] - 0.01
+
+
+def test_rows_that_are_seen_once_are_not_kept(base, tmp_path):
+    work = tmp_path / "work"
+    dataset = make_dataset(work, small_examples())
+    short = {"method": "last_layers", "last_layers": 1, "maximum_steps": 3}  # 3 steps of 4 rows: the 12 training rows once
+    made = [run_training(work, base, dataset, prefix_cache=cached, **short).file("curve.jsonl") for cached in (True, False)]
+    kept, computed = ([row.loss for row in read_rows(curve, CurveRow)] for curve in made)
+    assert kept == computed

@@ -8,7 +8,8 @@ from tutelage.core.settings import Settings
 
 READ_BY_TASKS = {("dpo", "kto"): ("beta",), ("orpo",): ("odds_weight",),
                  ("distillation",): ("student_layers", "temperature", "teacher_share", "teacher_top_k")}
-READ_BY = {("last_layers",): ("last_layers",), ("qlora",): ("bits",), ("adapter",): ("bottleneck", "adapter_places"),
+READ_BY = {("last_layers",): ("last_layers",), ("last_layers", "lora"): ("prefix_cache",), ("qlora",): ("bits",),
+           ("adapter",): ("bottleneck", "adapter_places"),
            ("lora", "qlora"): ("rank", "alpha", "dropout", "rslora", "dora", "layers", "targets")}
 
 
@@ -31,6 +32,10 @@ class TrainingSettings(Settings):
 
     last_layers: int = Field(default=4, ge=1)
     """For "last_layers": how many layers are trained, counted from the end."""
+
+    prefix_cache: bool = True
+    """For "last_layers", and "lora" with only the last `layers`: what the frozen layers compute of a row that is seen again is kept on
+    the disk in 16 bits, and not computed again. Much faster; losses change by about one in ten thousand."""
 
     rank: int = Field(default=16, ge=1, le=256)
     """For "lora" and "qlora": width of the low-rank additions. More holds more, and costs a little more time."""

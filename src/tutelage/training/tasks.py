@@ -18,10 +18,11 @@ from tutelage.core.records import Example
 from tutelage.core.store import Making
 from tutelage.engine.torch_base import load_causal
 from tutelage.engine.vocabulary import Vocabulary
-from tutelage.training.bodies import PaddedBody, choose_body, head_weight
+from tutelage.training.bodies import Body, PaddedBody, choose_body, head_weight
 from tutelage.training.class_rows import ClassScores
 from tutelage.training.objectives import Objective
 from tutelage.training.objectives.language import LanguageObjective
+from tutelage.training.packed import PackedBody
 from tutelage.training.preflight import Ready, check_rows, prepare
 from tutelage.training.preview import PreviewRow, preview
 from tutelage.training.rows import R, TrainingRow, render_row, render_text
@@ -100,7 +101,11 @@ def load_decoder(folder: Path, settings: TrainingSettings, ready: Ready[Any]) ->
 def language_objective(model: torch.nn.Module, settings: TrainingSettings, *, ready: Ready[TrainingRow], base_folder: Path, scratch: Path,
                        plain: bool) -> LanguageObjective:
     """Next-token loss on the learned tokens."""
-    return LanguageObjective(PaddedBody(model) if plain else choose_body(model), head_weight(model))
+    body: Body = PaddedBody(model) if plain else choose_body(model)
+    are_seen_again = settings.maximum_steps * settings.batch_rows > len(ready.train)
+    if settings.prefix_cache and are_seen_again and isinstance(body, PackedBody):
+        body.keep_prefix((*ready.train, *ready.validation), scratch / "prefix", tokens=settings.micro_batch_tokens)
+    return LanguageObjective(body, head_weight(model))
 
 
 TASKS: dict[str, Task[Any]] = {
