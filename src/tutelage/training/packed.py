@@ -13,7 +13,7 @@ from peft import PeftModel
 from peft.tuners.lora import Linear as LoraLinear
 
 from tutelage.training.batches import MicroBatch
-from tutelage.training.packed_parts import ADAPTER, base_of, norm
+from tutelage.training.packed_parts import ADAPTER, base_of
 from tutelage.training.prefix import PrefixStates
 from tutelage.training.rows import TrainingRow
 from tutelage.training.shapes import Layer, Shape, is_known, linear_layers, read_shape
@@ -107,7 +107,7 @@ class PackedBody:
         states = self._embedded(batch) if states is None else states.to(shape.embedding.dtype)
         for layer in shape.layers[start:]:
             states = self._layer(layer, states, plan, keep if layer is shape.layers[-1] else None)
-        return self._norm(states, shape.final_norm)
+        return shape.norm(states, shape.final_norm)
 
     def _embedded(self, batch: MicroBatch) -> torch.Tensor:
         states = F.embedding(batch.packed_ids, self._shape.embedding)
@@ -123,12 +123,13 @@ class PackedBody:
 
     def _layer(self, layer: Layer, states: torch.Tensor, plan: _Plan, keep: torch.Tensor | None) -> torch.Tensor:
         """The states after a layer; behind its attention positions no longer see each other: only those of `keep` go on, if given."""
-        attended = self._attention(layer, layer.stacks.queries_keys_values(self._norm(states, layer.before_attention)), plan)
+        shape, stacks = self._shape, layer.stacks
+        attended = self._attention(layer, stacks.queries_keys_values(states, shape.norm, layer.before_attention), plan)
         if keep is not None:
             attended, states = attended[keep], states[keep]
-        states = states + self._norm(layer.stacks.output(attended), layer.after_attention)
-        gated = self._shape.gate(layer.stacks.gate_up(self._norm(states, layer.before_gate)))
-        return states + self._norm(layer.stacks.down(gated), layer.after_down)
+        states = states + shape.norm(stacks.output(attended), layer.after_attention)
+        gated = stacks.gate_up(states, shape.norm, layer.before_gate)
+        return states + shape.norm(stacks.down(gated, shape.gate), layer.after_down)
 
     def _fingerprint(self) -> str:
         """Tells whether frozen weights are those that kept states were computed by."""
@@ -138,9 +139,6 @@ class PackedBody:
             stack.weight_sum() for layer in layers for stack in (layer.stacks.queries_keys_values, layer.stacks.output,
                                                                  layer.stacks.gate_up, layer.stacks.down)]
         return " ".join(float(number).hex() for number in sums)
-
-    def _norm(self, states: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
-        return states if weight is None else norm(states, weight, self._shape.epsilon, self._shape.norm_offset)
 
     def _plan(self, batch: MicroBatch) -> _Plan:
         dtype, shared = self._shape.embedding.dtype, batch.shared
@@ -161,7 +159,7 @@ class PackedBody:
         turned, values = torch.split(parts, [shape.heads + shape.groups, shape.groups], 1)
         if layer.queries is not None:
             queries, keys = torch.split(turned, [shape.heads, shape.groups], 1)
-            turned = torch.cat((self._norm(queries, layer.queries), self._norm(keys, layer.keys)), 1)
+            turned = torch.cat((shape.norm(queries, layer.queries), shape.norm(keys, layer.keys)), 1)
         queries, keys = torch.split(_rotate(turned, *plan.rotations[layer.theta]), [shape.heads, shape.groups], 1)
         cuts = ([plan.shared] if plan.shared else []) + list(plan.lengths)
         first_key = first_value = None

@@ -1,16 +1,17 @@
-"""The parts of a packed forward: stacked linear layers by one product, gates and norms, each with a gradient of its own."""
+"""The parts of a packed forward: stacked linear layers by one product, with norm or gate before them, each with its own gradient."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from peft.tuners.lora import Linear as LoraLinear
 
 ADAPTER = "default"  # PEFT's name of the only adapter
+Back = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]
 
 
 @dataclass(frozen=True)
@@ -28,21 +29,35 @@ class _Part:
         return 2 * (self.scale is not None) + self.weight + self.bias
 
 
+class Before(Protocol):
+    """What is done to a source before it enters linear layers. Only the source is kept for the gradient; the rest is made again."""
+
+    def forward(self, source: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+        """The input of the linear layers."""
+        ...
+
+    def again(self, source: torch.Tensor, weight: torch.Tensor | None) -> tuple[torch.Tensor, Back]:
+        """The same input, and what turns its gradient into those of source and weight."""
+        ...
+
+
 class _Linear(torch.autograd.Function):
-    """y = x (W + s B A)^T + b by the merged weight; gradients for x and for what is learned of each of the stacked layers."""
+    """y = x (W + s B A)^T + b by the merged weight, where x is made of a source; gradients for the source, for the weight that x is
+    made with, and for what is learned of each of the stacked layers."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, merged: torch.Tensor, bias: torch.Tensor | None, parts: tuple[_Part, ...],
-                *learned: torch.Tensor) -> torch.Tensor:
+    def forward(ctx: Any, source: torch.Tensor, before: Before, weight: torch.Tensor | None, merged: torch.Tensor,
+                bias: torch.Tensor | None, parts: tuple[_Part, ...], *learned: torch.Tensor) -> torch.Tensor:
+        x = before.forward(source, weight)
         factors = [tensor for part, tensors in _by_part(parts, learned) if part.scale is not None for tensor in tensors[:2]]
-        ctx.save_for_backward(x if learned else None, merged, *factors)
-        ctx.parts = parts
+        ctx.save_for_backward(source, weight, merged, *factors)
+        ctx.before, ctx.parts = before, parts
         return torch.mm(x, merged.T) if bias is None else torch.addmm(bias, x, merged.T)
 
     @staticmethod
     def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        x, merged, *factors = ctx.saved_tensors
-        dx = torch.mm(dy, merged) if ctx.needs_input_grad[0] else None
+        source, weight, merged, *factors = ctx.saved_tensors
+        x, back = ctx.before.again(source, weight)
         low = _of_factors(x, dy, factors, [part for part in ctx.parts if part.scale is not None]) if factors else []
         gradients: list[torch.Tensor] = []
         for part in ctx.parts:
@@ -53,7 +68,8 @@ class _Linear(torch.autograd.Function):
                 gradients.append(torch.mm(own.T, x))
             if part.bias:
                 gradients.append(own.sum(0))
-        return (dx, None, None, None, *gradients)
+        of_source, of_weight = back(torch.mm(dy, merged)) if ctx.needs_input_grad[0] or ctx.needs_input_grad[2] else (None, None)
+        return (of_source, None, of_weight, None, None, None, *gradients)
 
 
 def _by_part(parts: Sequence[_Part], learned: Sequence[torch.Tensor]) -> list[tuple[_Part, Sequence[torch.Tensor]]]:
@@ -79,88 +95,121 @@ def _of_factors(x: torch.Tensor, dy: torch.Tensor, factors: Sequence[torch.Tenso
     return [gradient for pair in zip(of_downs, of_ups, strict=True) for gradient in pair]
 
 
-class _SiluGate(torch.autograd.Function):
-    """silu(gate) * up for the stacked [gate, up]; keeps its input alone."""
+class AsItIs:
+    """The source itself."""
 
-    @staticmethod
-    def forward(ctx: Any, stacked: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(stacked)
-        gate, up = stacked.chunk(2, -1)
+    def forward(self, source: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+        """The source."""
+        return source
+
+    def again(self, source: torch.Tensor, weight: torch.Tensor | None) -> tuple[torch.Tensor, Back]:
+        """The source, and its gradient."""
+        return source, lambda dx: (dx, None)
+
+
+class SiluGate:
+    """silu(gate) * up for a source [gate, up]. Shape (tokens, 2 inner) -> (tokens, inner)."""
+
+    def forward(self, source: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+        """The gated numbers."""
+        gate, up = source.chunk(2, -1)
         return F.silu(gate).mul_(up)
 
-    @staticmethod
-    def backward(ctx: Any, dy: torch.Tensor) -> torch.Tensor:
-        stacked: torch.Tensor = ctx.saved_tensors[0]
-        gate, up = stacked.chunk(2, -1)
+    def again(self, source: torch.Tensor, weight: torch.Tensor | None) -> tuple[torch.Tensor, Back]:
+        """The gated numbers, and the gradient of the source."""
+        gate, up = source.chunk(2, -1)
         sigmoid = torch.sigmoid(gate)
-        gradient: torch.Tensor = torch.empty_like(stacked)
-        dgate, dup = torch.chunk(gradient, 2, -1)
-        torch.mul(gate, sigmoid, out=dup)
-        torch.mul(dup, sigmoid, out=dgate)
-        torch.sub(dup, dgate, out=dgate)  # silu' = sigmoid + silu (1 - sigmoid)
-        dgate.add_(sigmoid).mul_(up).mul_(dy)
-        dup.mul_(dy)
-        return gradient
+        silu = gate * sigmoid
+
+        def back(dx: torch.Tensor) -> tuple[torch.Tensor, None]:
+            gradient: torch.Tensor = torch.empty_like(source)
+            dgate, dup = torch.chunk(gradient, 2, -1)
+            torch.mul(silu, sigmoid, out=dgate)
+            torch.sub(silu, dgate, out=dgate)  # silu' = sigmoid + silu (1 - sigmoid)
+            dgate.add_(sigmoid).mul_(up).mul_(dx)
+            torch.mul(silu, dx, out=dup)
+            return gradient, None
+
+        return silu * up, back
 
 
-class _GeluGate(torch.autograd.Function):
-    """gelu(gate) * up for the stacked [gate, up], gelu by its tanh formula; keeps its input alone."""
+class GeluGate:
+    """gelu(gate) * up, gelu by its tanh formula, for a source [gate, up]. Shape (tokens, 2 inner) -> (tokens, inner)."""
 
-    @staticmethod
-    def forward(ctx: Any, stacked: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(stacked)
-        gate, up = stacked.chunk(2, -1)
+    def forward(self, source: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+        """The gated numbers."""
+        gate, up = source.chunk(2, -1)
         return F.gelu(gate, approximate="tanh").mul_(up)
 
-    @staticmethod
-    def backward(ctx: Any, dy: torch.Tensor) -> torch.Tensor:
-        stacked: torch.Tensor = ctx.saved_tensors[0]
-        gate, up = stacked.chunk(2, -1)
-        gradient: torch.Tensor = torch.empty_like(stacked)
-        dgate, dup = torch.chunk(gradient, 2, -1)
-        dgate.copy_(torch.ops.aten.gelu_backward(dy * up, gate, approximate="tanh"))
-        torch.mul(F.gelu(gate, approximate="tanh"), dy, out=dup)
-        return gradient
+    def again(self, source: torch.Tensor, weight: torch.Tensor | None) -> tuple[torch.Tensor, Back]:
+        """The gated numbers, and the gradient of the source."""
+        gate, up = source.chunk(2, -1)
+        gelu = F.gelu(gate, approximate="tanh")
+
+        def back(dx: torch.Tensor) -> tuple[torch.Tensor, None]:
+            gradient: torch.Tensor = torch.empty_like(source)
+            dgate, dup = torch.chunk(gradient, 2, -1)
+            dgate.copy_(torch.ops.aten.gelu_backward(dx * up, gate, approximate="tanh"))
+            torch.mul(gelu, dx, out=dup)
+            return gradient, None
+
+        return gelu * up, back
 
 
-class _Norm(torch.autograd.Function):
-    """Root-mean-square norm, times a weight plus an offset."""
-
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, epsilon: float, offset: float) -> torch.Tensor:
-        inverse = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_().div_(x.shape[-1]).add_(epsilon).rsqrt_()
-        ctx.save_for_backward(x, weight, inverse)
-        ctx.offset = offset
-        scaled: torch.Tensor = x * inverse
-        return scaled.mul_(weight + offset)
-
-    @staticmethod
-    def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None, None, None]:
-        x, weight, inverse = ctx.saved_tensors
-        of_weight = (dy * x).mul_(inverse).flatten(0, -2).sum(0) if ctx.needs_input_grad[1] else None
-        if not ctx.needs_input_grad[0]:
-            return None, of_weight, None, None
-        dn = dy * (weight + ctx.offset)
-        along = (dn * x).mean(-1, keepdim=True).mul_(inverse.square()).neg_()
-        return dn.addcmul_(x, along).mul_(inverse), of_weight, None, None
-
-
-def silu_gate(stacked: torch.Tensor) -> torch.Tensor:
-    """silu(gate) * up. Shape (tokens, 2 inner) -> (tokens, inner)."""
-    result: torch.Tensor = _SiluGate.apply(stacked)  # type: ignore[no-untyped-call]
-    return result
-
-
-def gelu_gate(stacked: torch.Tensor) -> torch.Tensor:
-    """gelu(gate) * up by the tanh formula. Shape (tokens, 2 inner) -> (tokens, inner)."""
-    result: torch.Tensor = _GeluGate.apply(stacked)  # type: ignore[no-untyped-call]
-    return result
-
-
-def norm(states: torch.Tensor, weight: torch.Tensor, epsilon: float, offset: float) -> torch.Tensor:
+@dataclass(frozen=True)
+class Norm:
     """Root-mean-square norm over the last dimension, times weight + offset."""
-    result: torch.Tensor = _Norm.apply(states, weight, epsilon, offset)  # type: ignore[no-untyped-call]
-    return result
+
+    epsilon: float
+    offset: float
+
+    def forward(self, source: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+        """The normed numbers."""
+        assert weight is not None
+        return (source * self._inverse(source)).mul_(weight + self.offset)
+
+    def again(self, source: torch.Tensor, weight: torch.Tensor | None) -> tuple[torch.Tensor, Back]:
+        """The normed numbers, and the gradients of source and weight."""
+        assert weight is not None
+        inverse, factor = self._inverse(source), weight + self.offset
+
+        def back(dx: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+            of_weight = (dx * source).mul_(inverse).flatten(0, -2).sum(0) if weight.requires_grad else None
+            dn = dx * factor
+            along = (dn * source).mean(-1, keepdim=True).mul_(inverse.square()).neg_()
+            return dn.addcmul_(source, along).mul_(inverse), of_weight
+
+        return (source * inverse).mul_(factor), back
+
+    def __call__(self, source: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+        """The normed numbers, for use outside linear layers; the source where there is no weight."""
+        if weight is None:
+            return source
+        result: torch.Tensor = _Apply.apply(source, self, weight)  # type: ignore[no-untyped-call]
+        return result
+
+    def _inverse(self, source: torch.Tensor) -> torch.Tensor:
+        length: torch.Tensor = torch.linalg.vector_norm(source, dim=-1, keepdim=True)
+        return length.square_().div_(source.shape[-1]).add_(self.epsilon).rsqrt_()
+
+
+class _Apply(torch.autograd.Function):
+    """What is done before linear layers, alone."""
+
+    @staticmethod
+    def forward(ctx: Any, source: torch.Tensor, before: Before, weight: torch.Tensor | None) -> torch.Tensor:
+        ctx.save_for_backward(source, weight)
+        ctx.before = before
+        return before.forward(source, weight)
+
+    @staticmethod
+    def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, None, torch.Tensor | None]:
+        _, back = ctx.before.again(*ctx.saved_tensors)
+        of_source, of_weight = back(dy)
+        return of_source, None, of_weight
+
+
+AS_IT_IS = AsItIs()
 
 
 def base_of(layer: Any) -> Any:
@@ -214,9 +263,10 @@ class Stack:
         for rows, scale, down, up in self._additions:
             torch.addmm(self._frozen[rows], up, down, alpha=scale, out=self._merged[rows])
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """The outputs of all layers side by side. Shape (tokens, in) -> (tokens, all outs)."""
-        result: torch.Tensor = _Linear.apply(x, self._merged, self._bias, self._parts, *self._learned)  # type: ignore[no-untyped-call]
+    def __call__(self, source: torch.Tensor, before: Before = AS_IT_IS, weight: torch.Tensor | None = None) -> torch.Tensor:
+        """The outputs of all layers side by side, for what `before` makes of the source. Shape (tokens, all outs)."""
+        result: torch.Tensor = _Linear.apply(  # type: ignore[no-untyped-call]
+            source, before, weight, self._merged, self._bias, self._parts, *self._learned)
         return result
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import torch
 
-from tutelage.training.packed_parts import Stack, gelu_gate, silu_gate
+from tutelage.training.packed_parts import Before, GeluGate, Norm, SiluGate, Stack
+
+SILU = SiluGate()
 
 
 @dataclass(frozen=True)
@@ -49,21 +51,17 @@ class Layer:
 
 @dataclass(frozen=True)
 class Shape:
-    """A decoder: `heads` of queries and `groups` of keys, each `size` wide; scores are scaled by `attention_scale`.
-
-    Norms multiply by their weight plus `norm_offset`.
-    """
+    """A decoder: `heads` of queries and `groups` of keys, each `size` wide; scores are scaled by `attention_scale`."""
 
     heads: int
     groups: int
     size: int
-    epsilon: float
+    norm: Norm
     attention_scale: float
     embedding: torch.Tensor
     embedding_scale: float
     final_norm: torch.Tensor
-    norm_offset: float
-    gate: Callable[[torch.Tensor], torch.Tensor]
+    gate: Before
     layers: tuple[Layer, ...]
 
 
@@ -82,7 +80,7 @@ class _Kind:
     after_attention: str = ""
     after_down: str = ""
     has_head_norms: bool = False
-    gate: Callable[[torch.Tensor], torch.Tensor] = silu_gate
+    gate: Before = SILU
     norm_offset: float = 0.0
 
 
@@ -114,10 +112,10 @@ def read_shape(decoder: Any) -> Shape:
         for layer, theta, window in zip(decoder.layers, kind.thetas(config), kind.windows(config), strict=True))
     is_gemma = config.model_type == "gemma3_text"
     attention = decoder.layers[0].self_attn
-    return Shape(heads=config.num_attention_heads, groups=config.num_key_value_heads, size=attention.head_dim,
-                 epsilon=float(config.rms_norm_eps), attention_scale=float(attention.scaling), gate=kind.gate, layers=layers,
+    return Shape(heads=config.num_attention_heads, groups=config.num_key_value_heads, size=attention.head_dim, gate=kind.gate,
+                 norm=Norm(float(config.rms_norm_eps), kind.norm_offset), attention_scale=float(attention.scaling), layers=layers,
                  embedding=decoder.embed_tokens.weight, embedding_scale=float(decoder.embed_tokens.embed_scale) if is_gemma else 1.0,
-                 final_norm=decoder.norm.weight, norm_offset=kind.norm_offset)
+                 final_norm=decoder.norm.weight)
 
 
 def _weight(layer: Any, name: str) -> torch.Tensor | None:
@@ -161,4 +159,4 @@ KINDS = {
     "qwen3": _Kind(_has_plain_rotary, _one_theta, _windows_by_type, has_head_norms=True),
     "gemma3_text": _Kind(_gemma3_is_plain, _theta_by_type, _windows_by_type, before_gate="pre_feedforward_layernorm",
                          after_attention="post_attention_layernorm", after_down="post_feedforward_layernorm", has_head_norms=True,
-                         gate=gelu_gate, norm_offset=1.0)}
+                         gate=GeluGate(), norm_offset=1.0)}
