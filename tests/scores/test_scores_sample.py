@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 from fake_scores import Scored, make_scores, three_engines
 
+from tutelage.cli.main import app
 from tutelage.cli.review import run_sample, run_tally, run_tasks
 from tutelage.core.errors import InputError
 from tutelage.core.store import Store
@@ -167,6 +170,22 @@ def test_the_commands_write_a_sheet_tell_the_tally_and_export_tasks(scored: Scor
     run_tasks(tmp_path / "tasks", work=work, model=None, limit=None, language=None, as_json=False)
     assert "36 held-out rows (0 left out) and 60 general questions" in capsys.readouterr().out
     assert (tmp_path / "tasks" / "tutelage_ability.yaml").is_file()
+
+
+def test_every_command_of_the_page_on_general_ability_does_what_it_says(scored: Scored, tmp_path: Path,
+                                                                        monkeypatch: pytest.MonkeyPatch,
+                                                                        capsys: pytest.CaptureFixture[str]):
+    page = (Path(__file__).parents[2] / "docs" / "ability.md").read_text("utf-8")
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
+    assert lines == ["tutelage tasks tasks", "tutelage review sample 3", "tutelage review tally"]
+    shutil.copytree(work_of(scored), tmp_path / "work", ignore=shutil.ignore_patterns("samples"))
+    monkeypatch.chdir(tmp_path)
+    for line in lines:
+        if line.endswith("tally"):
+            mark(next((tmp_path / "work" / "samples").iterdir()), {"base": "no", "gguf-q8_0": "yes"})
+        app(line.split()[1:], standalone_mode=False)
+    assert len(list((tmp_path / "tasks").glob("*.yaml"))) == 3
+    assert "gguf-q8_0: 3 of 3 drafts acceptable" in capsys.readouterr().out
 
 
 def test_a_work_folder_without_scores_or_sample_is_said(tmp_path: Path):

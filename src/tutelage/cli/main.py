@@ -109,7 +109,7 @@ def judge(base: Annotated[str, typer.Option("--base", metavar="MODEL", help="Wha
           base_model: Annotated[str, typer.Option("--base-model", metavar="NAME", help="Name of the base at its address.")] = "",
           candidate_model: Annotated[str, typer.Option("--candidate-model", metavar="NAME", help="The same of the candidate.")] = "",
           base_format: Annotated[str, typer.Option("--base-format", metavar="FORMAT", help="Chat format, such as chatml: of a service, to "
-                                                   "score texts; of a folder or file whose template is not known.")] = "",
+                                                   "score texts; of a folder or file, instead of its own.")] = "",
           candidate_format: Annotated[str, typer.Option("--candidate-format", metavar="FORMAT", help="The same of the candidate.")] = "",
           changes: Changes = None, work: Work = DEFAULT_WORK, language: Language = None, json: Json = False) -> None:
     """Judge a model from anywhere against another one. Exit code 3 unless it was shown to be better.

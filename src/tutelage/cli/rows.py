@@ -12,7 +12,7 @@ from tutelage.core.history import Fate
 from tutelage.core.language import text
 from tutelage.core.store import Artifact, Store
 
-STAGES = ("documents", "dataset", "training", "model", "scores", "endpoint", "drafting", "reviews")
+STAGES = ("documents", "dataset", "training", "model", "scores", "endpoint", "drafting", "reviews", "judged")
 SHOWN = 6
 
 

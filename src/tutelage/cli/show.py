@@ -45,7 +45,7 @@ def _show_artifact(store: Store, what: str, tongue: str, as_json: bool) -> None:
     if artifact is None:
         raise InputError(f"{what}: no such stage or artifact in {store.work}; stages are {', '.join(STAGES)}. "
                          "Run `tutelage show` for what there is.")
-    if artifact.manifest.kind == "scores":
+    if artifact.manifest.kind in ("scores", "judged"):
         _tell_scores(artifact, as_json)
         return
     _tell_artifact(artifact, as_json)

@@ -31,7 +31,7 @@ class RemoteEngine:
     """
 
     def __init__(self, address: str, *, name: str, model: str = "", key: str = "", scored_as: ChatFormat | None = None,
-                 timeout: float = TIMEOUT, parallel: int = 4, wait: float = 1.0) -> None:
+                 timeout: float = TIMEOUT, parallel: int = 4, wait: float = 0.5) -> None:
         self.name = name
         self.context_length = NO_LIMIT
         self._connection = Connection(address, key=key, timeout=timeout, wait=wait)

@@ -60,7 +60,7 @@ def is_loopback(host: str) -> bool:
 class Connection:
     """Asks one service. Several threads may ask at once. `timeout` is how long it may be silent, in seconds."""
 
-    def __init__(self, address: str, *, key: str, timeout: float, wait: float = 1.0) -> None:
+    def __init__(self, address: str, *, key: str, timeout: float, wait: float = 0.5) -> None:
         self.address = checked_address(address, has_key=bool(key))
         host = urlsplit(self.address).hostname or ""
         headers = {"authorization": f"Bearer {key}"} if key else {}
