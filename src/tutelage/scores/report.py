@@ -28,8 +28,8 @@ def headline(decision: GateDecision, alpha: float) -> tuple[str, dict[str, str |
     else:
         key = {"worse": "scores.headline.worse", "not enough evidence": "scores.headline.undecided"}[decision.verdict]
     sign = next(-1 if metric.good == "low" else 1 for metric in METRICS if metric.name == decision.metric)
-    low, high = sorted((sign * decision.low, sign * decision.high))
-    return key, {"candidate": decision.candidate, "versus": decision.versus, "n": decision.n, "gain": sign * decision.difference,
+    low, high = sorted((sign * decision.low + 0.0, sign * decision.high + 0.0))  # + 0.0: nobody reads "-0.000" as nothing
+    return key, {"candidate": decision.candidate, "versus": decision.versus, "n": decision.n, "gain": sign * decision.difference + 0.0,
                  "low": low, "high": high, "level": level(alpha), "metric_key": f"scores.metric.{decision.metric}"}
 
 
