@@ -102,11 +102,11 @@ def llamafactory(job: dict[str, Any]) -> Watch:
     watch = Watch()
     importlib.import_module("llamafactory.train.tuner").run_exp({
         "model_name_or_path": job["model"], "stage": "sft", "do_train": True, "finetuning_type": "lora", "lora_target": "all",
-        "adapter_name_or_path": job["adapter"], "tokenized_path": str(tokenized), "template": "empty", "cutoff_len": 2048,
-        "output_dir": str(Path(job["out"]) / "run"), "per_device_train_batch_size": job["rows_at_once"],
+        "adapter_name_or_path": job["adapter"], "dataset": "rows", "tokenized_path": str(tokenized), "template": "empty",
+        "cutoff_len": 2048, "output_dir": str(Path(job["out"]) / "run"), "per_device_train_batch_size": job["rows_at_once"],
         "gradient_accumulation_steps": job["rows_a_step"] // job["rows_at_once"], "learning_rate": job["learning_rate"],
-        "lr_scheduler_type": "constant", "num_train_epochs": 1, "logging_steps": 1, "save_strategy": "no",
-        "report_to": "none", "disable_shuffling": True, "disable_tqdm": True}, callbacks=[watch])
+        "lr_scheduler_type": "constant", "num_train_epochs": 1, "logging_steps": 1, "save_strategy": "no", "report_to": "none",
+        "disable_shuffling": True, "disable_tqdm": True}, callbacks=[watch])
     return watch
 
 
