@@ -5,8 +5,11 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import docx
+
+from tutelage.cli.making import next_step
 
 RECIPE = "name: r\ndocuments: {sources: [contracts]}\ntraining: {base: smollm2-135m-instruct}\n"
 
@@ -31,6 +34,16 @@ def test_help_loads_no_heavy_package():
               "print([name for name in ('torch', 'transformers', 'sqlalchemy', 'fastapi', 'pyarrow', 'numpy') if name in sys.modules])")
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert shown.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_next_step_after_a_classifier_is_to_load_it(tmp_path):
+    """The stages after its training are refused, so they are not what comes next."""
+    recipe, made = Path("r.yaml"), {"documents": tmp_path / "documents"}
+    assert next_step(made, recipe, "en", task="classification") == "next: tutelage make r.yaml --until training"
+    assert next_step(made, recipe, "en", task="sft") == "next: tutelage make r.yaml"
+    made["training"] = tmp_path / "training"
+    assert next_step(made, recipe, "en", task="classification") == (
+        f'next: transformers.AutoModelForSequenceClassification.from_pretrained("{tmp_path / "training" / "classifier"}")')
 
 
 def test_a_bad_recipe_is_exit_code_2_with_all_lines_on_stderr(tmp_path):

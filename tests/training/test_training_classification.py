@@ -13,6 +13,7 @@ from tiny_families import make_tiny
 from training_stage import make_dataset, make_example, run_training
 
 from tutelage.core.errors import InputError
+from tutelage.core.events import Recorder
 from tutelage.engine.bases import find_base
 from tutelage.engine.torch_base import as_folder
 from tutelage.engine.vocabulary import Vocabulary
@@ -188,7 +189,9 @@ def test_rows_longer_than_the_base_can_read_are_refused_with_its_limit(tmp_path,
 
 
 def test_the_preview_shows_the_text_and_its_class(tmp_path, folders):
-    made = run_training(tmp_path, folders["bert"], make_dataset(tmp_path, class_examples()), **{**LEARN, "maximum_steps": 1})
+    recorder = Recorder()
+    made = run_training(tmp_path, folders["bert"], make_dataset(tmp_path, class_examples()), recorder, **{**LEARN, "maximum_steps": 1})
+    assert "training.lengths_read" in [event.key for event in recorder.events]  # and no share of learned tokens
     first = json.loads(made.file("batch.jsonl").read_text().splitlines()[0])
     assert [piece["trained"] for piece in first["pieces"]] == [False, True]
     assert first["pieces"][0]["text"].startswith("[CLS]")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -74,8 +75,21 @@ def run_make(recipe: Path, changes: list[str], *, until: str | None, work: Path,
         tell_result(f"{stage} {artifact.id} {artifact.folder}")
     if done.closed:
         raise done.closed
-    key = "run.next_serve" if "endpoint" in done.artifacts else "run.next_make"
-    tell_result(text(key, tongue, recipe=recipe))
+    folders = {stage: artifact.folder for stage, artifact in done.artifacts.items()}
+    tell_result(next_step(folders, recipe, tongue, task=loaded.recipe.training.task))
+
+
+def next_step(made: Mapping[str, Path], recipe: Path, language: str, *, task: str) -> str:
+    """What to do after a run that made these stages (with their folders): serve, make what is left, or take the classifier, after
+    which nothing is left.
+    """
+    if "endpoint" in made:
+        return text("run.next_serve", language, recipe=recipe)
+    if task != "classification":
+        return text("run.next_make", language, recipe=recipe)
+    if "training" not in made:
+        return text("run.next_make", language, recipe=f"{recipe} --until training")
+    return text("run.next_classifier", language, folder=made["training"] / "classifier")
 
 
 def _pause(signum: int, frame: FrameType | None) -> None:

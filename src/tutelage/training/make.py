@@ -120,8 +120,11 @@ def make(making: Making, *, base_folder: Callable[[], Path]) -> None:
 
 def _report_lengths(making: Making, settings: TrainingSettings, ready: Ready[Any]) -> None:
     lengths = measure_lengths(ready.train)
-    making.events.note("training", "training.lengths", rows=lengths.rows, median=lengths.median, longest=lengths.longest,
-                       tokens=lengths.tokens, share=round(100 * lengths.trained / lengths.tokens, 1))
+    told: dict[str, Fact] = {"rows": lengths.rows, "median": lengths.median, "longest": lengths.longest, "tokens": lengths.tokens}
+    if lengths.trained:
+        making.events.note("training", "training.lengths", **told, share=round(100 * lengths.trained / lengths.tokens, 1))
+    else:
+        making.events.note("training", "training.lengths_read", **told)
     if ready.lost_rows:
         making.events.warning("training", "training.too_long", rows=ready.lost_rows, tokens=ready.lost_tokens,
                               limit=settings.maximum_tokens)
