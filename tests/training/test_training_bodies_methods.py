@@ -71,3 +71,10 @@ def test_numbers_in_few_bits_take_the_padded_path(folders):
     layer = model.get_base_model().model.layers[0].mlp.down_proj.base_layer
     layer.weight = torch.nn.Parameter(layer.weight.to(torch.int8), requires_grad=False)
     assert choose_body(model).name == "padded"
+
+
+def test_a_learned_weight_that_the_packed_path_does_not_know_takes_the_padded_path(folders):
+    model = changed(folders["llama"], **LORA)
+    assert choose_body(model).name == "packed"
+    model.register_parameter("strange", torch.nn.Parameter(torch.ones(1)))
+    assert choose_body(model).name == "padded"

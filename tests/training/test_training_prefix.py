@@ -81,6 +81,7 @@ def test_after_a_kill_groups_that_were_finished_are_read_and_others_computed_aga
     groups = micro_batches(by_length(rows), tokens=TOKENS)
     assert len(groups) >= 3
     before = [store.states(group) for group in groups[:2]]
+    assert (tmp_path / KEPT).read_bytes() == bytes([1, 1]) + bytes(len(groups) - 2)
     (tmp_path / KEPT).write_bytes(bytes([1]) + bytes(len(groups) - 1))  # as if killed before the second was marked
     again, computed_again = kept(rows, tmp_path)
     assert [torch.equal(again.states(group), states) for group, states in zip(groups[:2], before, strict=True)] == [True, True]
