@@ -11,7 +11,7 @@ from tutelage.engine.torch_base import as_folder, load_causal
 from tutelage.model.merge import merge
 
 pytestmark = pytest.mark.real
-LEARN = {"task": "classification", "layers": 2, "batch_rows": 12, "maximum_steps": 30, "validate_every": 15, "checkpoint_every": 30,
+LEARN = {"task": "classification", "layers": 2, "batch_rows": 12, "maximum_steps": 20, "validate_every": 10, "checkpoint_every": 30,
          "micro_batch_tokens": 4096, "maximum_tokens": 512, "threads": 2}
 
 
