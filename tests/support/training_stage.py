@@ -57,11 +57,21 @@ def make_dataset(work: Path, examples: Sequence[Example]) -> Artifact:
     return found
 
 
+def settings_of(**changed: object) -> TrainingSettings:
+    """The small settings, some of them changed."""
+    small = {name: value for name, value in SMALL.items() if name != "rank" or "lora" in str(changed.get("method", "lora"))}
+    return TrainingSettings.model_validate({**small, "base": "tiny", **changed})
+
+
+def scratch_of(work: Path, settings: TrainingSettings, dataset: Artifact) -> Path:
+    """The scratch folder of the training with these settings."""
+    key = content_id("training", version=1, settings=settings, parents={"dataset": dataset.id}, inputs={})
+    return Store(work).scratch("training", key)
+
+
 def run_training(work: Path, base: Path, dataset: Artifact, *listeners: Listener, **changed: object) -> Artifact:
     """Train on the dataset with small settings, some of them changed, as the pipeline would."""
-    small = {name: value for name, value in SMALL.items() if name != "rank" or "lora" in str(changed.get("method", "lora"))}
-    settings = TrainingSettings.model_validate({**small, "base": "tiny", **changed})
-    store = Store(work)
+    settings, store = settings_of(**changed), Store(work)
     key = content_id("training", version=1, settings=settings, parents={"dataset": dataset.id}, inputs={})
     with store.making("training", key, version=1, recipe="", settings=settings, parents={"dataset": dataset}, inputs={},
                       events=Events(*listeners)) as making:

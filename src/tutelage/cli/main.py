@@ -50,11 +50,14 @@ def check(recipe: RecipePath, changes: Changes = None) -> None:
 @app.command()
 def plan(recipe: RecipePath, until: Annotated[str | None, typer.Option("--until", metavar="STAGE", help="Last stage.")] = None,
          data: Annotated[bool, typer.Option("--data/--no-data", help="Make documents and dataset, and tell what they hold.")] = True,
+         probe: Annotated[bool, typer.Option("--probe/--no-probe", help="Try the training for about 20 seconds and promise its minutes "
+                                                                        "and memory; needs the data.")] = True,
          changes: Changes = None, work: Work = DEFAULT_WORK, language: Language = None, json: Json = False) -> None:
-    """Tell what `make` would do and roughly how long it takes, and what the data holds: kept, dropped and why, lengths, leaks."""
+    """Tell what `make` would do and how long it takes, and what the data holds: kept, dropped and why, lengths, leaks."""
     from tutelage.cli.making import run_plan
 
-    run_plan(recipe, changes or [], until=until, work=work, language=language, as_json=json, with_data=data)
+    run_plan(recipe, changes or [], until=until, work=work, language=language, as_json=json, with_data=data,
+             with_probe=probe)
 
 
 @app.command()

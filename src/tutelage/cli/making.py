@@ -25,8 +25,11 @@ def run_check(recipe: Path, changes: list[str]) -> None:
 
 
 def run_plan(recipe: Path, changes: list[str], *, until: str | None, work: Path, language: str | None, as_json: bool,
-             with_data: bool) -> None:
-    """Print each stage with its id and rough time; with the data, also what documents and dataset hold, which are made for it."""
+             with_data: bool, with_probe: bool) -> None:
+    """Print each stage with its id and rough time; with the data, also what documents and dataset hold, which are made for it.
+
+    With the probe, which needs the data, also what the training would take.
+    """
     from tutelage.pipeline.checks import check
     from tutelage.pipeline.conduct import plan
 
@@ -43,7 +46,10 @@ def run_plan(recipe: Path, changes: list[str], *, until: str | None, work: Path,
     if not as_json:
         tell_result(text("run.plan_total", tongue, time=clock(sum(row.rough_seconds for row in planned))))
     if with_data:
-        _tell_data(loaded, work, [row.stage for row in planned], tongue, as_json=as_json)
+        stages = [row.stage for row in planned]
+        _tell_data(loaded, work, stages, tongue, as_json=as_json)
+        if with_probe and "training" in stages:
+            _tell_promise(loaded, work, tongue, as_json=as_json)
 
 
 def _tell_data(loaded: Loaded, work: Path, stages: list[str], tongue: str, *, as_json: bool) -> None:
@@ -59,6 +65,21 @@ def _tell_data(loaded: Loaded, work: Path, stages: list[str], tongue: str, *, as
             tell_result(json.dumps({"stage": stage, "id": artifact.id, "report": report}, ensure_ascii=False))
         return
     for line in overview(made["documents"], made.get("dataset"), tongue):
+        tell_result(line)
+
+
+def _tell_promise(loaded: Loaded, work: Path, tongue: str, *, as_json: bool) -> None:
+    """Probe the training, unless it is made, and tell what is promised of it and what was chosen for it."""
+    from tutelage.pipeline.promised import foresee_training, promised
+
+    with Terminal(tongue) as terminal:
+        settled = foresee_training(loaded, work, language=tongue, listeners=[terminal])
+    if settled is None:
+        return
+    if as_json:
+        tell_result(json.dumps({"stage": "training", **settled.model_dump(mode="json")}, ensure_ascii=False))
+        return
+    for line in promised(settled, tongue):
         tell_result(line)
 
 

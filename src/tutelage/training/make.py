@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from tutelage.core.chat import ChatFormat
 from tutelage.core.events import Fact
 from tutelage.core.files import file_sha256, read_rows, write_rows, write_whole
 from tutelage.core.language import LANGUAGES
+from tutelage.core.memory import PeakMemory
 from tutelage.core.records import Example, Record
 from tutelage.core.store import Making
 from tutelage.engine.bases import folder_chat_format, folder_sha256
 from tutelage.engine.vocabulary import Vocabulary
+from tutelage.training.budget import Chosen, Settled, settle
 from tutelage.training.checkpoint import State
 from tutelage.training.class_rows import ClassScores
 from tutelage.training.devices import Device, choose_device
@@ -24,9 +25,12 @@ from tutelage.training.loop import Loop
 from tutelage.training.methods import METHODS
 from tutelage.training.page import render
 from tutelage.training.preflight import Lengths, Ready, measure_lengths
+from tutelage.training.probe import probe
+from tutelage.training.promise import MB_A_GB, Kept, Promise, compare
 from tutelage.training.proof import Proof, prove
 from tutelage.training.schedule import RATES, highest_rate
 from tutelage.training.settings import TrainingSettings
+from tutelage.training.start import start_model
 from tutelage.training.tasks import TASKS
 
 ADAPTER = "adapter"  # the folder of what was learned
@@ -34,13 +38,14 @@ ADAPTER = "adapter"  # the folder of what was learned
 
 @dataclass(frozen=True)
 class _Trained:
-    """How a training ended, and the fingerprints of what it started from."""
+    """How a training ended, the fingerprints of what it started from, and how long the loop took in this process."""
 
     state: State
     unit: str
     path: str
     base_sha256: str
     tokenizer_sha256: str
+    loop_seconds: float
 
 
 class Summary(Record):
@@ -83,6 +88,22 @@ class Summary(Record):
     device: str
     path: str
     threads: int
+    chosen: tuple[Chosen, ...]
+    promise: Promise
+    kept: Kept
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """All that stands before the model, and how many seconds it took."""
+
+    settings: TrainingSettings
+    device: Device
+    folder: Path
+    vocabulary: Vocabulary
+    chat_format: ChatFormat
+    ready: Ready[Any]
+    seconds: float
 
 
 def make(making: Making, *, base_folder: Callable[[], Path]) -> None:
@@ -91,6 +112,40 @@ def make(making: Making, *, base_folder: Callable[[], Path]) -> None:
     Raises InputError for rows or a base that cannot be trained, Paused after SIGTERM or SIGINT, TutelageError if the
     loss is no number or the tune did not take.
     """
+    begun = _begin(making, base_folder)
+    settled = _settle(making, begun)
+    for chosen in settled.chosen:
+        making.events.note("training", "training.chosen", setting=chosen.setting, value=chosen.value, why=chosen.why)
+    making.events.note("training", "training.promise", **settled.promise.told())
+    settings, ready, started = settled.apply(begun.settings), begun.ready, time.monotonic()
+    task, adapter = TASKS[settings.task], making.folder / ADAPTER
+    write_rows(making.folder / "batch.jsonl", task.preview(ready.train, begun.vocabulary))
+    with PeakMemory() as memory:
+        trained = _train(making, settings, begun)
+        proof = prove(task, METHODS[settings.method], settings, ready=ready, base_folder=begun.folder, adapter=adapter,
+                      scratch=making.scratch)
+    seconds = begun.seconds + time.monotonic() - started - trained.loop_seconds + trained.state.seconds  # with what a killed run did
+    kept = compare(settled.promise, settings, ready, steps=trained.state.step, seconds=seconds, memory_gb=memory.peak_mb / MB_A_GB)
+    classes = task.finish(making, settings, ready, base_folder=begun.folder, adapter=adapter) if task.finish else None
+    write_rows(making.folder / "curve.jsonl", trained.state.curve)
+    summary = _summarise(making, settings, begun, trained, proof=proof, classes=classes, settled=settled, kept=kept)
+    write_whole(making.folder / "training.json", summary.model_dump_json(indent=1))
+    for language in LANGUAGES:
+        page = render(summary, settings, trained.state.curve, [len(row.ids) for row in ready.train], language)
+        write_whole(making.folder / f"report.{language}.html", page)
+    _tell(making, summary)
+
+
+def foresee(making: Making, *, base_folder: Callable[[], Path]) -> Settled:
+    """Choose and promise by a probe, without training. It is kept in `making.scratch`, where the training itself finds it.
+
+    Raises what the training would raise before its first step.
+    """
+    return _settle(making, _begin(making, base_folder))
+
+
+def _begin(making: Making, base_folder: Callable[[], Path]) -> _Begun:
+    started = time.monotonic()
     assert isinstance(making.settings, TrainingSettings)
     settings = making.settings
     rate, usual = highest_rate(settings), RATES[settings.method]
@@ -101,21 +156,15 @@ def make(making: Making, *, base_folder: Callable[[], Path]) -> None:
     folder = base_folder()
     vocabulary, chat_format = Vocabulary(folder), folder_chat_format(folder)
     examples = list(read_rows(making.parents["dataset"].file("examples.jsonl"), Example))
-    task = TASKS[settings.task]
-    ready = task.prepare(making, settings, examples, chat_format, vocabulary)
+    ready = TASKS[settings.task].prepare(making, settings, examples, chat_format, vocabulary)
     _report_lengths(making, settings, ready)
-    write_rows(making.folder / "batch.jsonl", task.preview(ready.train, vocabulary))
-    trained = _train(making, settings, ready, folder, device)
-    proof = prove(task, METHODS[settings.method], settings, ready=ready, base_folder=folder, adapter=making.folder / ADAPTER,
-                  scratch=making.scratch)
-    classes = task.finish(making, settings, ready, base_folder=folder, adapter=making.folder / ADAPTER) if task.finish else None
-    write_rows(making.folder / "curve.jsonl", trained.state.curve)
-    summary = _summarise(making, settings, ready, trained, proof=proof, classes=classes, chat_format=chat_format, device=device)
-    write_whole(making.folder / "training.json", summary.model_dump_json(indent=1))
-    for language in LANGUAGES:
-        page = render(summary, settings, trained.state.curve, [len(row.ids) for row in ready.train], language)
-        write_whole(making.folder / f"report.{language}.html", page)
-    _tell(making, summary)
+    return _Begun(settings, device, folder, vocabulary, chat_format, ready, time.monotonic() - started)
+
+
+def _settle(making: Making, begun: _Begun) -> Settled:
+    return settle(begun.settings, begun.ready, scratch=making.scratch, device=begun.device, before=begun.seconds,
+                  language=making.language,
+                  probe=lambda settings: probe(settings, begun.ready, folder=begun.folder, device=begun.device))
 
 
 def _report_lengths(making: Making, settings: TrainingSettings, ready: Ready[Any]) -> None:
@@ -130,30 +179,29 @@ def _report_lengths(making: Making, settings: TrainingSettings, ready: Ready[Any
                               limit=settings.maximum_tokens)
 
 
-def _train(making: Making, settings: TrainingSettings, ready: Ready[Any], folder: Path, device: Device) -> _Trained:
+def _train(making: Making, settings: TrainingSettings, begun: _Begun) -> _Trained:
     """Train and write what was learned; the model is freed on return."""
-    torch.manual_seed(settings.seed)
-    task, method = TASKS[settings.task], METHODS[settings.method]
-    base = task.load(folder, settings, ready)
-    torch.nn.Module.to(base, torch.device(device.name), torch.float32 if method.trains_base else device.dtype)
-    model = method.attach(base, settings)
-    objective = task.objective(model, settings, ready=ready, base_folder=folder, scratch=making.scratch, plain=False)
+    ready, folder = begun.ready, begun.folder
+    model = start_model(settings, ready, folder=folder, device=begun.device)
+    objective = TASKS[settings.task].objective(model, settings, ready=ready, base_folder=folder, scratch=making.scratch, plain=False)
     loop = Loop(model=model, objective=objective, train=ready.train, validation=ready.validation, settings=settings,
                 scratch=making.scratch, events=making.events)
+    started = time.monotonic()
     state = loop.run()
+    loop_seconds = time.monotonic() - started
     base_sha256 = folder_sha256(folder)
-    method.save(model, making.folder / ADAPTER, base=settings.base, base_sha256=base_sha256)
+    METHODS[settings.method].save(model, making.folder / ADAPTER, base=settings.base, base_sha256=base_sha256)
     return _Trained(state, unit=objective.unit, path=objective.path, base_sha256=base_sha256,
-                    tokenizer_sha256=file_sha256(folder / "tokenizer.json"))
+                    tokenizer_sha256=file_sha256(folder / "tokenizer.json"), loop_seconds=loop_seconds)
 
 
-def _summarise(making: Making, settings: TrainingSettings, ready: Ready[Any], trained: _Trained, *, proof: Proof,
-               classes: ClassScores | None, chat_format: ChatFormat, device: Device) -> Summary:
-    state = trained.state
+def _summarise(making: Making, settings: TrainingSettings, begun: _Begun, trained: _Trained, *, proof: Proof,
+               classes: ClassScores | None, settled: Settled, kept: Kept) -> Summary:
+    state, ready, device = trained.state, begun.ready, begun.device
     measured = {row.step: row for row in state.curve if row.validation_loss is not None}
     first, best, train = measured[0], measured[state.best_step], measure_lengths(ready.train)
     return Summary(
-        base=settings.base, base_sha256=trained.base_sha256, chat_format_hash=chat_format.hash,
+        base=settings.base, base_sha256=trained.base_sha256, chat_format_hash=begun.chat_format.hash,
         tokenizer_sha256=trained.tokenizer_sha256, dataset=making.parents["dataset"].id, task=settings.task, method=settings.method,
         learning_rate=highest_rate(settings), unit=trained.unit,
         weights_sha256=file_sha256(making.folder / ADAPTER / METHODS[settings.method].weights), steps=state.step, best_step=state.best_step,
@@ -162,7 +210,8 @@ def _summarise(making: Making, settings: TrainingSettings, ready: Ready[Any], tr
         proof=proof, classes=classes, tokens=state.tokens,
         tokens_per_second=round(state.tokens / state.step_seconds, 1), seconds=round(state.seconds, 1),
         supervised_share=train.trained / train.tokens, rows_lost=ready.lost_rows, tokens_lost=ready.lost_tokens, train=train,
-        validation=measure_lengths(ready.validation), device=device.name, path=trained.path, threads=device.threads)
+        validation=measure_lengths(ready.validation), device=device.name, path=trained.path, threads=device.threads,
+        chosen=settled.chosen, promise=settled.promise, kept=kept)
 
 
 def _tell(making: Making, summary: Summary) -> None:
@@ -170,7 +219,9 @@ def _tell(making: Making, summary: Summary) -> None:
     making.facts |= {"weights_sha256": summary.weights_sha256, "base_sha256": summary.base_sha256,
                      "tokenizer_sha256": summary.tokenizer_sha256, "chat_format_hash": summary.chat_format_hash, "threads": summary.threads,
                      "device": summary.device, "path": summary.path, "best_step": summary.best_step,
-                     "tokens_per_second": summary.tokens_per_second}
+                     "tokens_per_second": summary.tokens_per_second, "promised_minutes": summary.kept.promised_minutes,
+                     "minutes": summary.kept.minutes, "promised_memory_gb": summary.kept.promised_memory_gb,
+                     "memory_gb": summary.kept.memory_gb}
     proof: dict[str, Fact] = {"step": summary.best_step, "rows": summary.proof.rows, "base": round(summary.proof.base_loss, 3),
                               "tuned": round(summary.proof.tuned_loss, 3)}
     if summary.base_score is not None and summary.best_score is not None:
@@ -181,3 +232,5 @@ def _tell(making: Making, summary: Summary) -> None:
                            after=round(summary.best_bits_per_byte, 4), **proof)
     else:
         making.events.note("training", "training.took_loss", before=round(summary.base_loss, 4), after=round(summary.best_loss, 4), **proof)
+    tell = making.events.note if summary.kept.is_kept else making.events.warning
+    tell("training", "training.kept" if summary.kept.is_kept else "training.not_kept", **summary.kept.model_dump(exclude={"is_kept"}))

@@ -104,6 +104,10 @@ class TrainingSettings(Settings):
     teacher_top_k: int = Field(default=64, ge=1)
     """For "distillation": likeliest outcomes of the teacher that are kept for each position; all others count as one."""
 
+    minutes: float | None = Field(default=None, gt=0)
+    """How long the training may take, with loading, measurements and proof. A probe then chooses `maximum_steps`, `validate_every` and,
+    for "lora" and "qlora", `layers` and `rank`, as far as these are left at their defaults; each choice is told with its reason."""
+
     maximum_steps: int = Field(default=70, ge=1)
     """Optimiser steps at most. Rows are seen again when they do not suffice."""
 
