@@ -22,7 +22,7 @@ def test_from_the_opening_keyword_to_the_approved_row(browser, site):
     browser.picture("drafting-streaming-en")
     browser.wait_for(lambda: browser.text("#draft-text") == DRAFT)
     browser.wait_for(lambda: browser.find("#draft-use").is_displayed())
-    assert browser.text("#draft-model") == "smollm2-135m-instruct\nnot tuned, no gate passed"
+    assert browser.text("#draft-model") == "smollm2-135m-instruct\nhas passed no gate"
     browser.click("#draft-use")
     browser.wait_for(lambda: browser.all("#editor textarea"))
     browser.type("#editor textarea", EDITED)

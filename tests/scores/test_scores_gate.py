@@ -53,6 +53,22 @@ def test_too_little_evidence_says_how_many_rows_would_decide() -> None:
     assert text(decision.next_key, "en", **decision.facts).startswith("About 360 more held-out clauses would decide")
 
 
+def test_only_what_the_evidence_does_not_decide_may_be_overridden() -> None:
+    unsure = comparison(difference=-0.02, half=0.03, verdict="not enough evidence")
+    near = comparison(difference=0.005, half=0.008, verdict=None, versus="tuned")
+    worse = comparison(difference=0.2, half=0.05, verdict="worse")
+    looping = comparison("looping_share", difference=0.3, half=0.1, verdict="worse")
+    assert decide(unsure, SAME_COPY, [CALM], 0, SETTINGS).undecided == ("scores.rule.better",)
+    assert decide(unsure, near, [CALM], 0, SETTINGS).undecided == ("scores.rule.better", "scores.rule.copy")
+    assert decide(BETTER, near, [], 0, SETTINGS).undecided == ("scores.rule.copy",)
+    broken = [decide(BETTER, SAME_COPY, [], 0, SETTINGS), decide(unsure, SAME_COPY, [], 1, SETTINGS), decide(worse, near, [], 0, SETTINGS),
+              decide(unsure, SAME_COPY, [looping], 0, SETTINGS),
+              decide(unsure, comparison(difference=0.03, half=0.01, verdict=None, versus="tuned"), [], 0, SETTINGS),
+              decide(unsure, SAME_COPY, [], 0, FULL, memory(known=1)), decide(unsure, SAME_COPY, [], 0, FULL, memory(is_within=False)),
+              decide(unsure, SAME_COPY, [], 0, FULL, None)]
+    assert [decision.undecided for decision in broken] == [()] * 8
+
+
 @pytest.mark.parametrize("difference", [0.0, -0.001])
 def test_no_difference_is_not_a_matter_of_more_rows(difference: float) -> None:
     decision = decide(comparison(difference=difference, half=0.03, verdict="not enough evidence"), SAME_COPY, [], 0, SETTINGS)

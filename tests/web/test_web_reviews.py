@@ -26,7 +26,7 @@ def test_the_reviewer_sees_redline_sources_author_and_buttons(site, draft, visit
     reviewer = visit(site, "reviewer")
     assert f'href="/reviews/{draft.id}"' in reviewer.get("/reviews").text
     page = reviewer.get(f"/reviews/{draft.id}").text
-    for shown in ("<del>", "<ins>", "<dd>drafter</dd>", "base (not tuned, no gate passed)", "Tutelage starting library",
+    for shown in ("<del>", "<ins>", "<dd>drafter</dd>", "base (has passed no gate)", "Tutelage starting library",
                   'value="approve"', 'value="return"'):
         assert shown in page, shown
 

@@ -94,6 +94,21 @@ def serve(recipe: RecipePath, port: Annotated[int, typer.Option("--port", min=1,
 
 
 @app.command()
+def override(recipe: RecipePath, user: Annotated[str, typer.Option("--user", metavar="NAME", help="Who answers: a reviewer or an admin "
+                                                                                                   "of the desk.")],
+             reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for everybody to read.")],
+             withdraw: Annotated[bool, typer.Option("--withdraw", help="Take all overrides of these scores back.")] = False,
+             changes: Changes = None, work: Work = DEFAULT_WORK, language: Language = None, json: Json = False) -> None:
+    """Answer for a copy whose newest scores decide nothing, so that `make` deploys it. A broken rule cannot be overridden: exit code 3.
+
+    The password is asked for, or taken from the environment variable DESK_PASSWORD.
+    """
+    from tutelage.cli.override import run_override
+
+    run_override(recipe, changes or [], user=user, reason=reason, withdraws=withdraw, work=work, language=language, as_json=json)
+
+
+@app.command()
 def labels(recipe: RecipePath, changes: Changes = None, work: Work = DEFAULT_WORK, language: Language = None, json: Json = False) -> None:
     """Queue the clauses that people have to name; tell how many are done and how well two people agree."""
     from tutelage.cli.labels import run_labels

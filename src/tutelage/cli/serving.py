@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from tutelage.cli.terminal import tell_result
-from tutelage.core.errors import ServiceUnavailable, TutelageError
+from tutelage.core.errors import GateClosed, ServiceUnavailable, TutelageError
 from tutelage.core.language import text
 from tutelage.core.records import Language
 from tutelage.desk.desk import Desk, open_desk
@@ -61,7 +61,7 @@ def run_serve(recipe: Path, changes: list[str], *, port: int, with_make: bool, d
     desk = open_desk(place.desk_url)
     desk.put_clauses(load_shipped())
     export(desk, work)
-    door = _open_door(place, tongue)
+    door = _open_door(place, desk, tongue)
     address = f"http://{HOST}:{port}/"
     site = Site(desk=desk, door=door, work=work, drafting=loaded.recipe.drafting, secret=_secret(work), language=tongue,
                 progress=lambda: newest_events(work, loaded.recipe.name))
@@ -103,15 +103,20 @@ def _listen(port: int) -> socket.socket:
     return listening
 
 
-def _open_door(place: Place, tongue: str) -> Door:
+def _open_door(place: Place, desk: Desk, tongue: str) -> Door:
     endpoint = place.recipe.endpoint
 
     def open_engine(path: Path, name: str) -> GgufEngine:
         return GgufEngine(path, name=name, context_length=endpoint.context_length, parallel=endpoint.parallel, threads=endpoint.threads)
 
     door = Door(place.work, find=lambda stage: newest_artifact(place.work, place.recipe.name, stage), chat_format=place.chat_format,
-                open_engine=open_engine)
-    if not door.refresh():
+                open_engine=open_engine, overrides=desk.overrides)
+    try:
+        is_served = door.refresh()
+    except GateClosed as error:  # who answered for it withdrew: the pages go on without it
+        tell_result(text("run.not_switched", tongue, error=error))
+        is_served = False
+    if not is_served:
         if place.base.gguf:
             door.set_base(Served(place.base.name, open_engine(Path(place.base.gguf), place.base.name), place.chat_format))
         else:
@@ -159,7 +164,7 @@ def _watch(door: Door, stop: threading.Event, maker: list[Maker], tongue: str, a
     while not stop.wait(REFRESH_SECONDS):
         try:
             if door.refresh() and (served := door.served()):
-                tell_result(text("run.switched", tongue, name=served.name))
+                tell_result(text("run.switched" if served.is_gated else "run.switched_overridden", tongue, name=served.name))
         except TutelageError as error:
             if str(error) != complaint:
                 complaint = str(error)

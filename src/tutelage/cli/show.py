@@ -11,8 +11,9 @@ from tutelage.cli.terminal import fact_text, tell_result
 from tutelage.core.errors import InputError
 from tutelage.core.files import read_rows
 from tutelage.core.language import text
-from tutelage.core.records import Score
+from tutelage.core.records import Deployment, Score
 from tutelage.core.store import Artifact, Store
+from tutelage.endpoint.overrides import told
 
 PREVIEW = "batch.jsonl"
 
@@ -47,6 +48,8 @@ def _show_artifact(store: Store, what: str, tongue: str, as_json: bool) -> None:
                          "Run `tutelage show` for what there is.")
     if artifact.manifest.kind in ("scores", "judged"):
         _tell_scores(artifact, as_json)
+        if not as_json:
+            _tell_overrides(store, artifact, tongue)
         return
     _tell_artifact(artifact, as_json)
     if not as_json:
@@ -91,6 +94,15 @@ def _tell_scores(artifact: Artifact, as_json: bool) -> None:
             interval = f" [{low:+.4f}, {high:+.4f}]" if low is not None and high is not None else ""
             line += f"  against {score.versus}: {score.difference:+.4f}{interval} {score.verdict or ''}"
         tell_result(line.rstrip())
+
+
+def _tell_overrides(store: Store, scores: Artifact, tongue: str) -> None:
+    """Print who answered for the model that was deployed on these scores."""
+    for made in store.all("endpoint"):
+        deployment = Deployment.model_validate_json(made.file("deployment.json").read_text("utf-8"))
+        if deployment.scores_id == scores.id:
+            for line in told(deployment.overrides, tongue):
+                tell_result(line)
 
 
 def _show_batch(store: Store, tongue: str, as_json: bool) -> None:

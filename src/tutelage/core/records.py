@@ -247,7 +247,9 @@ class GateDecision(Record):
     """Whether a copy may be served, and the paired evidence for it.
 
     `difference` is candidate minus base on `metric` (bits per byte: lower is better) over the same `n` rows, with its
-    95 % interval. `next_key` names the text of the message catalogue that says what to do next; `facts` fill it.
+    95 % interval. `next_key` names the text of the message catalogue that says what to do next; `facts` fill it. `undecided` are the
+    rules that keep the gate closed only because the evidence does not decide them: a person may answer for these. It is empty where
+    any rule is broken, or was to be measured and was not.
     """
 
     is_open: bool
@@ -261,10 +263,30 @@ class GateDecision(Record):
     high: float
     next_key: str
     facts: dict[str, str | int | float] = {}
+    undecided: tuple[str, ...] = ()
+
+
+class Override(Record):
+    """A named person's word that a copy may be served although the evidence does not decide: a link of the desk's audit chain.
+
+    It covers the gate of one scores artifact whose gate.json has this SHA-256, and nothing else. `at` is UTC, ISO 8601.
+    """
+
+    scores_id: str
+    gate_sha256: str
+    verdict: Verdict
+    candidate: str
+    person: str
+    role: str
+    reason: str
+    at: str
 
 
 class Deployment(Record):
-    """A copy that passed its gate: what the endpoint serves. `gguf` is relative to the work folder."""
+    """A copy that passed its gate, or for which people answer: what the endpoint serves. `gguf` is relative to the work folder.
+
+    `overrides` are empty for an open gate.
+    """
 
     name: str
     gguf: str
@@ -275,3 +297,4 @@ class Deployment(Record):
     scores_id: str
     gate: GateDecision
     permissions: tuple[str, ...]
+    overrides: tuple[Override, ...] = ()

@@ -10,8 +10,8 @@ from sqlalchemy import Engine, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from tutelage.core.records import Language, LibraryClause
-from tutelage.desk import audit, drafts
+from tutelage.core.records import Language, LibraryClause, Override, Verdict
+from tutelage.desk import audit, drafts, overrides
 from tutelage.desk.audit import OPERATOR
 from tutelage.desk.connection import connect, reading, writing
 from tutelage.desk.errors import DeskError, NotFound
@@ -207,6 +207,32 @@ class Desk:
         """Drafts in a state or of an author, the one changed last first."""
         with reading(self._engine) as session:
             return drafts.listed(session, state=state, author=author)
+
+    # gates that the evidence does not decide
+
+    def override_gate(self, *, scores_id: str, gate_sha256: str, verdict: Verdict, candidate: str, person: str, reason: str) -> Override:
+        """Record that a person answers for serving a copy. Raises NotFound, NotAllowed, WrongState, or DeskError for no reason."""
+        with writing(self._engine) as session:
+            return overrides.override(session, scores_id=scores_id, gate_sha256=gate_sha256, verdict=verdict, candidate=candidate,
+                                      person=person, reason=reason)
+
+    def withdraw_override(self, scores_id: str, *, person: str, reason: str) -> int:
+        """Record that nobody answers for these scores any more; gives how many did. Raises as `override_gate`."""
+        with writing(self._engine) as session:
+            return overrides.withdraw(session, scores_id, person=person, reason=reason)
+
+    def overrides(self, scores_id: str) -> tuple[Override, ...]:
+        """Who answers for serving what these scores did not decide, the first one first. Raises ChainBroken if the chain does not hold."""
+        with reading(self._engine) as session:
+            found = overrides.standing(session, scores_id)
+            if found:
+                audit.check(session)
+            return found
+
+    def overridden(self) -> tuple[str, ...]:
+        """All scores for which anybody ever answered."""
+        with reading(self._engine) as session:
+            return tuple(overrides.overridden(session))
 
     # the audit chain
 

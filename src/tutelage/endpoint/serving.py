@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +12,13 @@ from tutelage.core.chat import ChatFormat
 from tutelage.core.engine import Engine
 from tutelage.core.errors import ArtifactError, GateClosed, ServiceUnavailable
 from tutelage.core.files import file_sha256
-from tutelage.core.records import Deployment, GateDecision
+from tutelage.core.records import Deployment, GateDecision, Override
 from tutelage.core.store import Artifact
-from tutelage.endpoint.make import read_gate
+from tutelage.endpoint.overrides import is_covered, read_gate
 
 OpenEngine = Callable[[Path, str], Engine]
 FindArtifact = Callable[[str], Artifact | None]
+FindOverrides = Callable[[str], Sequence[Override]]
 
 
 @dataclass
@@ -33,16 +34,20 @@ class Served:
 
     @property
     def is_gated(self) -> bool:
-        """Whether it passed its gate."""
+        """Whether it passed its gate; one that is served because people answer for it did not."""
         return self.deployment is not None and self.deployment.gate.is_open
 
 
-def check_deployment(deployment: Deployment, work: Path, chat_format: ChatFormat) -> Path:
-    """The copy's path, after checks. What is served must be what was scored.
+def check_deployment(deployment: Deployment, work: Path, chat_format: ChatFormat, standing: Sequence[Override] = ()) -> Path:
+    """The copy's path, after checks. What is served must be what was scored. `standing` are the overrides of its scores that stand now.
 
-    Raises GateClosed for a closed gate; ArtifactError for another file or another chat format than the scored ones.
+    Raises GateClosed for a closed gate that nobody answers for (any more); ArtifactError for another file or another chat format than
+    the scored ones.
     """
-    if not deployment.gate.is_open:
+    if not is_covered(deployment, standing):
+        if deployment.overrides:
+            raise GateClosed(f"{deployment.name}: its gate is closed ({deployment.gate.verdict}), and who answered for it withdrew: it is "
+                             "not served any more. Run `tutelage show scores` to see what is missing.")
         raise GateClosed(f"{deployment.name}: its gate is closed ({deployment.gate.verdict}); an ungated model is never served. "
                          "Run `tutelage show scores` to see why.")
     path = work / deployment.gguf
@@ -57,12 +62,14 @@ def check_deployment(deployment: Deployment, work: Path, chat_format: ChatFormat
 class Door:
     """Holds the base for drafting from the start, and the newest deployment as soon as there is one. Safe with threads.
 
-    `find` gives the newest finished artifact of a stage for the recipe that is served.
+    `find` gives the newest finished artifact of a stage for the recipe that is served, `overrides` what stands for some scores.
     """
 
-    def __init__(self, work: Path, *, find: FindArtifact, chat_format: ChatFormat, open_engine: OpenEngine) -> None:
+    def __init__(self, work: Path, *, find: FindArtifact, chat_format: ChatFormat, open_engine: OpenEngine,
+                 overrides: FindOverrides = lambda scores: ()) -> None:
         self._work = work
         self._find = find
+        self._overrides = overrides
         self._chat_format = chat_format
         self._open_engine = open_engine
         self._base: Served | None = None
@@ -115,13 +122,18 @@ class Door:
                 served.engine.close()
 
     def refresh(self) -> bool:
-        """Load and switch to the newest deployment if it is another one. True when the door switched."""
+        """Load and switch to the newest deployment if it is another one. True when the door switched.
+
+        One that nobody answers for any more is shut before GateClosed is raised.
+        """
         with self._refreshing:
+            self._shut_if_withdrawn()
             newest = self._find("endpoint")
             if newest is None or newest.id == self._served_id:
                 return False
             deployment = Deployment.model_validate_json(newest.file("deployment.json").read_text("utf-8"))
-            path = check_deployment(deployment, self._work, self._chat_format)
+            standing = self._overrides(deployment.scores_id) if deployment.overrides else ()
+            path = check_deployment(deployment, self._work, self._chat_format, standing)
             served = Served(deployment.name, self._open_engine(path, deployment.name), self._chat_format, deployment)
             with self._lock:
                 former, self._served, self._served_id = self._served or self._base, served, newest.id
@@ -134,6 +146,15 @@ class Door:
         with self._lock:
             models, self._served, self._base = [self._served, self._base], None, None
         for served in models:
+            self._retire(served)
+
+    def _shut_if_withdrawn(self) -> None:
+        served = self.served()
+        if served is None or served.deployment is None or not served.deployment.overrides:
+            return
+        if not is_covered(served.deployment, self._overrides(served.deployment.scores_id)):
+            with self._lock:
+                self._served, self._served_id = None, ""
             self._retire(served)
 
     def _retire(self, served: Served | None) -> None:

@@ -14,5 +14,7 @@ class EndpointSettings(Settings):
     """Tokens of prompt and reply together; a request that does not fit is refused, never cut."""
     parallel: int = Field(default=2, ge=1, le=64)
     """Requests answered at the same time; each has its own share of memory for its context."""
+    override_people: int = Field(default=1, ge=1, le=2)
+    """How many different reviewers must answer for a copy whose scores decide nothing (`tutelage override`) before it is served."""
     threads: int | None = Field(default=None, ge=1, le=256)
     """Processor threads of the engine; left out: all cores but one, at least one."""

@@ -12,11 +12,11 @@ from tutelage.core.events import Events, JsonLines, Listener
 from tutelage.core.files import write_whole
 from tutelage.core.settings import Settings
 from tutelage.core.store import Artifact, Store, content_id
-from tutelage.desk.desk import open_desk
 from tutelage.pipeline.checks import check
-from tutelage.pipeline.recipe import Loaded, Recipe, write_resolved
+from tutelage.pipeline.ends import why_it_ends
+from tutelage.pipeline.recipe import Loaded, write_resolved
 from tutelage.pipeline.runs import EVENTS, MADE, Made, alone, new_run, write_made
-from tutelage.pipeline.stages import DESK_FILE, STAGES, Site, Stage
+from tutelage.pipeline.stages import STAGES, Site, Stage, stage_settings
 from tutelage.pipeline.trackers import Trackers
 from tutelage.reviews.labels import export_labels
 from tutelage.reviews.make import export
@@ -38,13 +38,6 @@ class Conducted:
 
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     closed: GateClosed | None = None
-
-
-def stage_settings(site: Site, stage: Stage) -> Settings:
-    """The part of the recipe that the stage reads."""
-    settings = getattr(site.recipe, stage.name)
-    assert isinstance(settings, Settings)
-    return settings
 
 
 def plan(loaded: Loaded, work: Path, *, until: str | None = None) -> list[Planned]:
@@ -69,7 +62,7 @@ def make(loaded: Loaded, work: Path, *, until: str | None = None, language: str 
     TutelageError; what was finished before it stays, and the next run goes on from there.
     """
     check(loaded)
-    _check_end(loaded.recipe, until)
+    _check_end(loaded, until)
     with alone(work):
         run = new_run(work, loaded.recipe.name)
         write_whole(run / "recipe.yaml", write_resolved(loaded.recipe))
@@ -138,11 +131,10 @@ def _wanted(until: str | None) -> tuple[Stage, ...]:
     return STAGES[:names.index(until) + 1]
 
 
-def _check_end(recipe: Recipe, until: str | None) -> None:
+def _check_end(loaded: Loaded, until: str | None) -> None:
     """Raise InputError if stages are asked for that cannot use what the training makes."""
-    if recipe.training.task == "classification" and len(_wanted(until)) > len(_wanted("training")):
-        raise InputError("training.task: is classification: a classifier names texts and drafts none, so the stages after the training "
-                         "cannot use it. Add --until training; the whole classifier is then in the training's folder, in classifier/.")
+    if len(_wanted(until)) > len(_wanted("training")) and (why := why_it_ends(loaded, "en")):
+        raise InputError(why)
 
 
 def _rough_seconds(site: Site, store: Store, stage: Stage, settings: Settings) -> float:
@@ -153,9 +145,9 @@ def _rough_seconds(site: Site, store: Store, stage: Stage, settings: Settings) -
 
 def _export_approved(site: Site) -> None:
     """Write the rows of approvals and labels that a crash kept from being written, so that the dataset sees all of them."""
-    if not site.recipe.desk and not (site.work / DESK_FILE).exists():
+    desk = site.open_desk()
+    if desk is None:
         return
-    desk = open_desk(site.desk_url)
     try:
         export(desk, site.work)
         export_labels(desk, site.work, needed=site.recipe.reviews.labels_needed)

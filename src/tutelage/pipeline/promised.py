@@ -9,10 +9,10 @@ from pathlib import Path
 from tutelage.core.events import Events, Listener
 from tutelage.core.language import text
 from tutelage.core.store import Making, Store
-from tutelage.pipeline.conduct import plan, stage_settings
+from tutelage.pipeline.conduct import plan
 from tutelage.pipeline.recipe import Loaded
 from tutelage.pipeline.runs import alone
-from tutelage.pipeline.stages import STAGES, Site
+from tutelage.pipeline.stages import STAGES, Site, stage_settings
 from tutelage.training.budget import Settled
 
 

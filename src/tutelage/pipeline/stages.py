@@ -8,8 +8,12 @@ from functools import cached_property
 from pathlib import Path
 
 from tutelage.core.chat import ChatFormat
+from tutelage.core.files import short_hash
 from tutelage.core.permission import EVERYONE
+from tutelage.core.records import Override
+from tutelage.core.settings import Settings
 from tutelage.core.store import Making, content_id
+from tutelage.desk.desk import Desk, open_desk
 from tutelage.engine.bases import Base, find_base
 from tutelage.pipeline.recipe import Loaded, Recipe
 from tutelage.pipeline.skills import open_speaker, token_counter
@@ -34,6 +38,10 @@ class Site:
     def desk_url(self) -> str:
         """Database URL of the desk."""
         return self.recipe.desk or f"sqlite:///{(self.work / DESK_FILE).resolve()}"
+
+    def open_desk(self) -> Desk | None:
+        """The desk, to be closed by the caller; None where there is none yet, which reading does not make."""
+        return open_desk(self.desk_url) if self.recipe.desk or (self.work / DESK_FILE).exists() else None
 
     @cached_property
     def base(self) -> Base:
@@ -133,10 +141,29 @@ def make_scores(making: Making, site: Site) -> None:
 
 
 def make_endpoint(making: Making, site: Site) -> None:
-    """Deploy the copy whose gate is open."""
+    """Deploy the copy whose gate is open, or for which people answer."""
     from tutelage.endpoint.make import make
 
-    make(making, base=site.base.name, chat_format_hash=site.chat_format.hash)
+    make(making, base=site.base.name, chat_format_hash=site.chat_format.hash,
+         overrides=standing_overrides(site, lambda: making.parents["scores"].id))
+
+
+def endpoint_inputs(site: Site) -> dict[str, str]:
+    """Hash of the base model, and who answers for serving what its scores do not decide."""
+    standing = standing_overrides(site, lambda: planned_id(site, "scores"))
+    told = "".join(one.model_dump_json() for one in standing)
+    return base_inputs(site) | ({"overrides": short_hash(told)} if standing else {})
+
+
+def standing_overrides(site: Site, scores_id: Callable[[], str]) -> tuple[Override, ...]:
+    """The overrides that stand for these scores, whose id is asked for only where anybody ever answered for any."""
+    desk = site.open_desk()
+    if desk is None:
+        return ()
+    try:
+        return desk.overrides(wanted) if (ever := desk.overridden()) and (wanted := scores_id()) in ever else ()
+    finally:
+        desk.close()
 
 
 def make_drafting(making: Making, site: Site) -> None:
@@ -156,8 +183,27 @@ STAGES: tuple[Stage, ...] = (
     Stage("dataset", 4, ("documents",), make_dataset, dataset_inputs, lambda site: 30),
     Stage("training", 2, ("dataset",), make_training, base_inputs, lambda site: 400),
     Stage("model", 1, ("dataset", "training"), make_model, base_inputs, lambda site: 70),
-    Stage("scores", 3, ("dataset", "training", "model"), make_scores, base_inputs,
+    Stage("scores", 4, ("dataset", "training", "model"), make_scores, base_inputs,
           lambda site: 600 if site.recipe.scores.memory == "full" else 300),
-    Stage("endpoint", 1, ("model", "scores"), make_endpoint, base_inputs, lambda site: 1),
+    Stage("endpoint", 2, ("model", "scores"), make_endpoint, endpoint_inputs, lambda site: 1),
     Stage("drafting", 1, ("dataset",), make_drafting, audience_inputs, lambda site: 5),
 )
+
+
+def stage_settings(site: Site, stage: Stage) -> Settings:
+    """The part of the recipe that the stage reads."""
+    settings = getattr(site.recipe, stage.name)
+    assert isinstance(settings, Settings)
+    return settings
+
+
+def planned_id(site: Site, name: str) -> str:
+    """The id of what the stage would make of the recipe, known before the work: an id hashes settings and inputs only."""
+    ids: dict[str, str] = {}
+    for stage in STAGES:
+        parents = {parent: ids[parent] for parent in stage.takes}
+        ids[stage.name] = content_id(stage.name, version=stage.version, settings=stage_settings(site, stage), parents=parents,
+                                     inputs=stage.inputs(site))
+        if stage.name == name:
+            break
+    return ids[name]

@@ -103,8 +103,7 @@ class _Card:
 
     def _rules(self) -> Iterator[str]:
         for rule in self.report.rules:
-            state = {True: "met", False: "unmet", None: "unknown"}[rule.passed]
-            yield f"- {self.say(f'page.{state}')} {_plain(text(spoken(rule.key, self.report.is_judged), self.language, **rule.facts))}"
+            yield f"- {self.say(f'page.{rule.state}')} {_plain(text(spoken(rule.key, self.report.is_judged), self.language, **rule.facts))}"
 
     def _numbers(self) -> Iterator[str]:
         report = self.report

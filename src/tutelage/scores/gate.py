@@ -48,9 +48,9 @@ def apply_rules(copy_base: Comparison, copy_tuned: Comparison, drafting: Sequenc
     rules = [
         Rule(key="scores.rule.leak", passed=leaks == 0, facts={"leaks": leaks}),
         *privacy_rules(memory, settings),
-        Rule(key="scores.rule.better", passed=copy_base.verdict == "better",
+        Rule(key="scores.rule.better", passed=copy_base.verdict == "better", is_undecided=copy_base.verdict == "not enough evidence",
              facts={"difference": copy_base.difference, "low": copy_base.low, "high": copy_base.high, "n": copy_base.n}),
-        Rule(key="scores.rule.copy", passed=state == "holds",
+        Rule(key="scores.rule.copy", passed=state == "holds", is_undecided=state == "not enough evidence",
              facts={"high": copy_tuned.high, "margin": settings.copy_margin_bits_per_byte}),
     ]
     for comparison in drafting:
@@ -70,7 +70,15 @@ def decide(copy_base: Comparison, copy_tuned: Comparison, drafting: Sequence[Com
     return GateDecision(
         is_open=failed is None, verdict=copy_base.verdict or "not enough evidence", candidate=copy_base.candidate,
         versus=copy_base.versus, metric=METRIC, n=copy_base.n, difference=copy_base.difference, low=copy_base.low,
-        high=copy_base.high, next_key=next_key, facts=facts)
+        high=copy_base.high, next_key=next_key, facts=facts, undecided=undecided(rules))
+
+
+def undecided(rules: Sequence[Rule]) -> tuple[str, ...]:
+    """The rules that a person may answer for: those that the evidence does not decide. None if any rule is broken, or was to be measured
+    and was not: nobody can answer for a risk that nobody looked at (`scores.memory: quick` says openly that it was not).
+    """
+    kept_closed = [rule for rule in rules if not rule.passed]
+    return tuple(rule.key for rule in kept_closed) if all(rule.is_undecided for rule in kept_closed) else ()
 
 
 def _next_step(failed: Rule | None, copy_base: Comparison, copy_tuned: Comparison, leaks: int,

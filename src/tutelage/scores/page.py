@@ -21,7 +21,6 @@ from tutelage.text.clause_types import CLAUSE_TYPES
 
 HTML_LANGUAGES = {"en": "en", "zh": "zh-CN"}
 VERDICT_CLASSES = {"better": "good", "worse": "bad", "not enough evidence": "open"}
-RULES = {True: "met", False: "unmet", None: "unknown"}
 PLOTS = ("curve", "lengths", "candidates", "forest")
 
 
@@ -66,13 +65,19 @@ class _Page:
         report, decision = self.report, self.report.decision
         key, facts = headline(decision, float(report.settings["alpha"]))
         state = "good" if decision.is_open else VERDICT_CLASSES[decision.verdict] if decision.verdict != "better" else "bad"
-        rules = "".join(f'<li class="{RULES[rule.passed]}"><b>{self.say(f"page.{RULES[rule.passed]}")}</b> '
+        rules = "".join(f'<li class="{rule.state}"><b>{self.say(f"page.{rule.state}")}</b> '
                         f"{escape(self.text(rule.key, **rule.facts))}</li>" for rule in report.rules)
         return (f'<section class="verdict {state}" aria-labelledby="verdict"><p class="badge">'
                 f'{self.say("page.gate_open" if decision.is_open else "page.gate_closed")}</p>'
                 f'<h1 id="verdict">{escape(self.text(key, **facts))}</h1>'
                 f'<p class="next"><b>{self.say("page.next")}</b> {_code(self.text(decision.next_key, **decision.facts))}</p>'
+                f"{self._override()}"
                 f'<ul class="rules">{rules}</ul></section>')
+
+    def _override(self) -> str:
+        """That people may answer for what the evidence does not decide; "" where they may not."""
+        shown = f'<p class="next">{_code(self.text("scores.page.override"))}</p>'
+        return shown if self.report.decision.undecided else ""
 
     def numbers(self) -> str:
         """The table of all candidates and metrics."""

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from tutelage.core.records import Answer, GateDecision, Language, Record, Score, Verdict
 from tutelage.scores.ability_results import AbilityAnswer, AbilityScores
+from tutelage.scores.plot_results import Confusion, Cost, HeatRow, Reliability
 
 SliceKind = Literal["clause_type", "language", "length", "relative", "base"]
 Relation = Literal["familiar", "novel"]
@@ -61,7 +62,8 @@ class CandidateMeasured(Record):
 
     `canaries` are nats of the planted texts and their controls by id, `never_planted` those of random texts of the same kind.
     `spelling` is a fingerprint of the replies as its token ids: figures in tokens are comparable where it is the same. It is "" for a
-    service, whose tokens are its own. `cannot_score` says why there are no log-probabilities, "" where there are.
+    service, whose tokens are its own. `cannot_score` says why there are no log-probabilities, "" where there are. `size_bytes` is that of
+    its file or folder and `peak_memory_mb` the most that the process held meanwhile; None for a service.
     """
 
     candidate: str
@@ -76,6 +78,8 @@ class CandidateMeasured(Record):
     emitted: Emitted | None = None
     spelling: str = ""
     cannot_score: str = ""
+    size_bytes: int | None = None
+    peak_memory_mb: float | None = None
     ability: tuple[AbilityAnswer, ...] = ()
 
 
@@ -100,6 +104,7 @@ class RowMeasure(Record):
     rouge_1: float | None = None
     rouge_2: float | None = None
     rouge_l: float | None = None
+    rouge_lsum: float | None = None
     edit_share: float | None = None
     exact: bool | None = None
     repetition: float | None = None
@@ -275,12 +280,21 @@ class Hint(Record):
 class Rule(Record):
     """A rule of the gate and whether it is met. `key` names its text in the message catalogue, `facts` fill it.
 
-    `passed` is None for a rule that could not be measured, so that it decides nothing.
+    `passed` is None for a rule that could not be measured, so that it decides nothing. One `is_undecided` that is not met and not broken
+    either: the evidence does not say.
     """
 
     key: str
     passed: bool | None
     facts: dict[str, str | int | float]
+    is_undecided: bool = False
+
+    @property
+    def state(self) -> Literal["met", "unmet", "unknown", "undecided"]:
+        """How it stands, in a word of the page."""
+        if self.passed is None:
+            return "unknown"
+        return "met" if self.passed else "undecided" if self.is_undecided else "unmet"
 
 
 class Limit(Record):
@@ -364,3 +378,7 @@ class Report(Record):
     is_judged: bool = False
     repeat: str = "tutelage make RECIPE --until scores"
     not_measured: tuple[Limit, ...] = ()
+    heat: tuple[HeatRow, ...] = ()
+    confusions: tuple[Confusion, ...] = ()
+    reliability: Reliability | None = None
+    costs: tuple[Cost, ...] = ()

@@ -7,6 +7,7 @@ from typing import Literal
 
 from tutelage.core.language import catalogue, text
 from tutelage.core.records import Language
+from tutelage.endpoint.overrides import told
 from tutelage.web.progress import Follower
 from tutelage.web.site import Site
 
@@ -29,6 +30,9 @@ def stage_name(name: str, language: Language) -> str:
 def model_status(site: Site, follower: Follower, language: Language) -> Status:
     """The status of the model, told from the door, the newest gate and the newest run."""
     served, drafter, gate = site.door.served(), site.door.drafter(), site.door.gate()
+    if served and served.deployment and served.deployment.overrides:
+        people = "; ".join(told(served.deployment.overrides, language))
+        return Status("closed", "web.status.overridden", {"name": served.name, "n": served.deployment.gate.n, "people": people})
     if served and served.deployment:
         passed = served.deployment.gate
         facts = {"name": served.name, "n": passed.n, "low": f"{passed.low:+.3f}", "high": f"{passed.high:+.3f}",

@@ -6,14 +6,21 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from string import Formatter
+from typing import Annotated, Literal
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, HTTPException, Request
-from starlette.responses import HTMLResponse, Response
+from fastapi import APIRouter, Form, HTTPException, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from tutelage.core.errors import GateClosed, InputError
 from tutelage.core.events import Event
 from tutelage.core.language import catalogue, text
 from tutelage.core.records import Language
+from tutelage.desk.errors import DeskError
+from tutelage.endpoint.overrides import override, read_gate
+from tutelage.endpoint.overrides import told as told_overrides
+from tutelage.reviews.flow import DECIDERS
+from tutelage.web.auth import user_of
 from tutelage.web.curves import curves
 from tutelage.web.pages import Pages
 from tutelage.web.progress import Follower
@@ -28,7 +35,7 @@ REPORT_POLICY = ("default-src 'none'; style-src 'unsafe-inline'; img-src data:; 
 
 
 def training_routes(site: Site, follower: Follower, pages: Pages) -> APIRouter:
-    """/training, /training/events, /scores and /scores/report."""
+    """/training, /training/events, /scores, /scores/override and /scores/report."""
     router = APIRouter()
 
     @router.get("/training")
@@ -41,7 +48,24 @@ def training_routes(site: Site, follower: Follower, pages: Pages) -> APIRouter:
 
     @router.get("/scores")
     def scores(request: Request) -> Response:
-        return pages.page(request, "scores.html", {"scores": site.door.newest("scores")})
+        return _scores(request)
+
+    @router.post("/scores/override")
+    def answer(request: Request, scores: Annotated[str, Form()], decision: Annotated[Literal["override", "withdraw"], Form()],
+               reason: Annotated[str, Form()] = "") -> Response:
+        newest, person = site.door.newest("scores"), user_of(request).name
+        if newest is None or newest.id != scores:
+            return _scores(request, 409, text("web.scores.other", pages.language(request)))
+        try:
+            if decision == "override":
+                override(site.desk, newest, person=person, reason=reason)
+            else:
+                site.desk.withdraw_override(newest.id, person=person, reason=reason)
+        except DeskError as error:
+            return _scores(request, 409, error.told(pages.language(request)))
+        except (GateClosed, InputError) as error:
+            return _scores(request, 409, str(error))
+        return RedirectResponse("/scores", status_code=303)
 
     @router.get("/scores/report")
     def report(request: Request) -> Response:
@@ -50,6 +74,14 @@ def training_routes(site: Site, follower: Follower, pages: Pages) -> APIRouter:
             raise HTTPException(404, "there are no scores yet")
         html = found.file(f"report.{pages.language(request)}.html").read_text("utf-8")
         return HTMLResponse(html, headers={"content-security-policy": REPORT_POLICY, "x-frame-options": "SAMEORIGIN"})
+
+    def _scores(request: Request, status_code: int = 200, error: str = "") -> Response:
+        found = site.door.newest("scores")
+        standing = site.desk.overrides(found.id) if found else ()
+        return pages.page(request, "scores.html", {
+            "scores": found, "gate": read_gate(found) if found else None, "standing": told_overrides(standing, pages.language(request)),
+            "may_answer": user_of(request).role in DECIDERS, "has_answered": user_of(request).name in [one.person for one in standing],
+            "error": error}, status_code)
 
     async def _changes(request: Request) -> AsyncGenerator[str, None]:
         """The page's moving part each time it changed; the browser calls again when the stream ends."""
