@@ -6,6 +6,7 @@ from tiny_families import make_tiny
 from tutelage.core.errors import InputError, RecipeError
 from tutelage.pipeline.checks import check
 from tutelage.pipeline.conduct import make
+from tutelage.pipeline.ends import why_it_ends
 from tutelage.pipeline.recipe import load_recipe
 
 
@@ -68,6 +69,31 @@ def test_a_classifier_is_refused_at_once_where_stages_are_asked_for_that_cannot_
     with pytest.raises(InputError, match=r"training\.task: is classification: .*Add --until training; the whole classifier is then in"):
         make(load_recipe(path), tmp_path / "work")
     assert not (tmp_path / "work").exists()
+
+
+def test_a_base_that_cannot_be_exported_is_told_by_line_before_the_training_and_refused_for_later_stages(tmp_path):
+    make_tiny("gpt2", tmp_path / "gpt2")
+    path = tmp_path / "r.yaml"
+    path.write_text(f"name: r\ndocuments: {{sources: [a]}}\ntraining:\n  base: {tmp_path / 'gpt2'}\n")
+    loaded = load_recipe(path)
+    check(loaded)
+    why = why_it_ends(loaded, "en")
+    assert why == ("r.yaml:4: training.base: is a gpt2 model: it is trained, but no GGUF file can be written of this family and shape, so "
+                   "no copy to serve can be made. Add --until training, or choose another base.")
+    assert "加上 --until training" in why_it_ends(loaded, "zh")
+    with pytest.raises(InputError) as caught:
+        make(loaded, tmp_path / "work")
+    assert (str(caught.value), caught.value.exit_code) == (why, 2)
+    assert not (tmp_path / "work").exists()
+    with pytest.raises(InputError, match="a: there is no such"):  # as far as the training it may go: only the documents are missing
+        make(loaded, tmp_path / "work", until="training")
+
+
+def test_bottleneck_adapters_end_with_the_training_and_what_is_served_does_not(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text(f"name: r\ndocuments: {{sources: [a]}}\ntraining: {{base: {make_tiny('llama', tmp_path / 'llama')}}}\n")
+    assert why_it_ends(load_recipe(path), "en") is None
+    assert why_it_ends(load_recipe(path, changes=["training.method=adapter"]), "en").startswith("r.yaml:3: training.method: is adapter: ")
 
 
 def test_a_model_of_a_hub_is_not_looked_for_when_a_recipe_is_checked(tmp_path):

@@ -16,11 +16,14 @@ from tutelage.pipeline.recipe import Loaded, load_recipe
 
 
 def run_check(recipe: Path, changes: list[str]) -> None:
-    """Print that the recipe is right, or raise RecipeError with all its mistakes."""
+    """Print that the recipe is right, and whether it ends with the training; or raise RecipeError with all its mistakes."""
     from tutelage.pipeline.checks import check
+    from tutelage.pipeline.ends import why_it_ends
 
     loaded = load_recipe(recipe, changes=changes)
     check(loaded)
+    if why := why_it_ends(loaded, loaded.recipe.language):
+        tell_result(why)
     tell_result(text("run.recipe_right", loaded.recipe.language, recipe=recipe))
 
 
