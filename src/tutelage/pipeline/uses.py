@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tutelage.core.errors import InputError
 from tutelage.core.files import read_rows
 from tutelage.core.records import Document, Example, Record
 from tutelage.core.store import Artifact, Store
+from tutelage.pipeline.judge import STAGE as JUDGED
 from tutelage.pipeline.runs import MADE, Made
 from tutelage.pipeline.stages import STAGES
+from tutelage.scores.sample import SAMPLES
 
 
 class Use(Record):
     """One artifact that saw the document. `rows` are its rows that come from it, `runs` the runs that made or used the artifact.
 
     `what` is what happened to the document (kept, dropped, ...) in the stage `documents`, "rows" in the dataset, and "derived" in
-    what was made from that dataset.
+    what was made from that dataset: the stages after it, a judgement (`judged`) of a model or of rows made so, and a blind sample
+    (`samples`, by the id of its scores).
     """
 
     stage: str
@@ -37,7 +41,7 @@ def uses(work: Path, document: str) -> list[Use]:
     store = Store(work)
     runs = _runs(work)
     found: list[Use] = []
-    reached: set[str] = set()
+    reached: dict[str, Artifact] = {}
     for artifact in store.all("documents"):
         fates = _fates(artifact, document)
         if not fates:
@@ -48,16 +52,39 @@ def uses(work: Path, document: str) -> list[Use]:
         for dataset in store.all("dataset"):
             if dataset.manifest.parents.get("documents") == artifact.id and (rows := tuple(_rows(dataset, set(fates)))):
                 found.append(_use(dataset, "rows", "", rows, runs))
-                reached.add(dataset.id)
+                reached[dataset.id] = dataset
     if not found:
         raise InputError(f"{document}: no document of this id, file name or SHA-256 was ever read in {work}. "
                          "Names stand in documents.jsonl and dropped.jsonl of `tutelage show documents`.")
     for stage in STAGES:
         for artifact in store.all(stage.name) if stage.name not in ("documents", "dataset") else []:
-            if reached & set(artifact.manifest.parents.values()):
-                reached.add(artifact.id)
+            if reached.keys() & set(artifact.manifest.parents.values()):
+                reached[artifact.id] = artifact
                 found.append(_use(artifact, "derived", "", (), runs))
-    return found
+    found += [_use(judged, "derived", "", (), runs) for judged in store.all(JUDGED) if _judges(judged, reached.values())]
+    return found + list(_samples(work, reached.values(), runs))
+
+
+def _judges(judged: Artifact, reached: Collection[Artifact]) -> bool:
+    """Whether what was judged lies in one of these artifacts, or is the same file as one of theirs."""
+    # Only these two parts are read, so that reports of any version are.
+    told = json.loads(judged.file("report.json").read_text("utf-8"))
+    files, artifacts = ({str(value) for value in told[part].values()} for part in ("files", "artifacts"))
+    prints = {digest for artifact in reached for digest in artifact.manifest.files.values()}
+    if prints & (files | set(judged.manifest.inputs.values())):
+        return True
+    folders = [artifact.folder.resolve() for artifact in reached]
+    named = [Path(part) for name in artifacts for part in (name, name.partition(" on ")[0])]
+    return any(path.resolve().is_relative_to(folder) for path in named for folder in folders)
+
+
+def _samples(work: Path, reached: Iterable[Artifact], runs: Mapping[str, tuple[str, ...]]) -> Iterator[Use]:
+    """Sheets for people, which hold clauses and drafts."""
+    for artifact in reached:
+        folder = work / SAMPLES / artifact.id
+        if artifact.manifest.kind == "scores" and folder.is_dir():
+            yield Use(stage=SAMPLES, artifact=artifact.id, folder=str(folder), what="derived", reason="", rows=(),
+                      runs=runs.get(artifact.id, ()))
 
 
 def _fates(artifact: Artifact, document: str) -> dict[str, tuple[str, str]]:
