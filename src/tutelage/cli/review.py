@@ -10,12 +10,10 @@ from tutelage.core.errors import InputError
 from tutelage.core.language import text
 from tutelage.pipeline.scored import newest_scored
 
-SAMPLES = "samples"
-
 
 def run_sample(count: int, *, work: Path, language: str | None) -> None:
     """Write the sheet of the newest scores, and say what to do with it."""
-    from tutelage.scores.sample import SHEET, write_sample
+    from tutelage.scores.sample import SAMPLES, SHEET, write_sample
 
     scored = newest_scored(work)
     folder, decision = work / SAMPLES / scored.artifact.id, scored.report.decision
@@ -26,7 +24,7 @@ def run_sample(count: int, *, work: Path, language: str | None) -> None:
 
 def run_tally(folder: Path | None, *, work: Path, language: str | None, as_json: bool) -> None:
     """Print what people said of the newest sample, or of the one in `folder`."""
-    from tutelage.scores.sample import tally_sample
+    from tutelage.scores.sample import SAMPLES, tally_sample
 
     if folder is None:
         made = sorted((work / SAMPLES).glob("*/key.json"), key=lambda path: path.stat().st_mtime)

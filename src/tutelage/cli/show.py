@@ -14,6 +14,8 @@ from tutelage.core.language import text
 from tutelage.core.records import Deployment, Score
 from tutelage.core.store import Artifact, Store
 from tutelage.endpoint.overrides import told
+from tutelage.scores.page_referee import referee_lines
+from tutelage.scores.results import Report
 
 PREVIEW = "batch.jsonl"
 
@@ -48,6 +50,7 @@ def _show_artifact(store: Store, what: str, tongue: str, as_json: bool) -> None:
                          "Run `tutelage show` for what there is.")
     if artifact.manifest.kind in ("scores", "judged"):
         _tell_scores(artifact, as_json)
+        _tell_judge(artifact, tongue, as_json)
         if not as_json:
             _tell_overrides(store, artifact, tongue)
         return
@@ -94,6 +97,16 @@ def _tell_scores(artifact: Artifact, as_json: bool) -> None:
             interval = f" [{low:+.4f}, {high:+.4f}]" if low is not None and high is not None else ""
             line += f"  against {score.versus}: {score.difference:+.4f}{interval} {score.verdict or ''}"
         tell_result(line.rstrip())
+
+
+def _tell_judge(artifact: Artifact, tongue: str, as_json: bool) -> None:
+    """Print what the judge model said, and what it is worth; nothing without one."""
+    if "judge.jsonl" not in artifact.manifest.files:
+        return
+    found = Report.model_validate_json(artifact.file("report.json").read_text("utf-8")).judge
+    assert found is not None
+    for line in [json.dumps({"judge": found.model_dump()}, ensure_ascii=False)] if as_json else referee_lines(found, tongue):
+        tell_result(line)
 
 
 def _tell_overrides(store: Store, scores: Artifact, tongue: str) -> None:

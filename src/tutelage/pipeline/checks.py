@@ -9,6 +9,7 @@ from tutelage.core.errors import ExtraMissing, InputError, RecipeError
 from tutelage.core.permission import parse, why_not
 from tutelage.engine.bases import find_base, is_on_hub
 from tutelage.engine.kinds import READING_TASKS
+from tutelage.engine.remote_http import is_address
 from tutelage.pipeline.recipe import Loaded, Recipe
 from tutelage.pipeline.trackers import require
 from tutelage.pipeline.yaml_tree import Place
@@ -45,6 +46,10 @@ def _broken(loaded: Loaded) -> Iterator[tuple[Place, str]]:
     bases: list[tuple[Place, str]] = [(("training", "base"), recipe.training.base)]
     if recipe.dataset.augment.engine:
         bases.append((("dataset", "augment", "engine"), recipe.dataset.augment.engine))
+    if recipe.scores.judge and not is_address(recipe.scores.judge):
+        bases.append((("scores", "judge"), recipe.scores.judge))
+    if recipe.scores.judge_model and not is_address(recipe.scores.judge):
+        yield ("scores", "judge_model"), "belongs to the address of a service; scores.judge is none. Leave it out, or give the address."
     for place, name in bases:
         if is_on_hub(name):  # to look at it may take a download; the first stage that needs it does
             continue

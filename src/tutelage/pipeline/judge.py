@@ -18,6 +18,7 @@ from tutelage.core.store import Artifact, Making, Store, content_id
 from tutelage.pipeline.judge_models import Model, Named, bring
 from tutelage.pipeline.judge_promptfoo import read_promptfoo
 from tutelage.pipeline.judge_rows import Brought, fit_for, limits_of, read_rows_to_judge, read_trained_on
+from tutelage.pipeline.referee import find_referee, referee_inputs
 from tutelage.pipeline.runs import alone
 from tutelage.pipeline.stages import BASE_CACHE
 from tutelage.pipeline.yaml_tree import read_scalar
@@ -73,6 +74,7 @@ def judge(asked: Asked, work: Path, *, language: str = "en", listeners: Sequence
     prints = {"base": base.print, "candidate": candidate.print, "rows": brought.sha256, "language": language}
     if trained_on:
         prints["trained_on"] = trained_on.sha256
+    prints |= referee_inputs(settings, work)
     with alone(work / STAGE):
         return _made(asked, (base, candidate), brought, trained_on, settings, prints, Store(work), Events(*listeners), language)
 
@@ -122,6 +124,7 @@ def _compare(making: Making, asked: Asked, models: tuple[Model, Model], brought:
     making.ledger.rows_in(fate.row for fate in brought.left_out)
     for fate in brought.left_out:
         making.ledger.record(fate)
+    assert isinstance(making.settings, ScoresSettings)
     base, candidate = models
     limits = list(limits_of(brought))
     if trained_on is None:
@@ -135,7 +138,7 @@ def _compare(making: Making, asked: Asked, models: tuple[Model, Model], brought:
         held_out=brought.rows, train=trained_on.rows if trained_on else (), seen_is_known=trained_on is not None, artifacts=artifacts,
         files={**{one.candidate.name: one.print for one in models if not one.candidate.is_served}, asked.rows.name: brought.sha256},
         checks=brought.checks, not_measured=tuple(limits), is_judged=True, repeat=asked.command),
-        candidates=[base.candidate, candidate.candidate])
+        candidates=[base.candidate, candidate.candidate], referee=find_referee(making.settings))
 
 
 def _settings(asked: Asked, *, is_drafted_whole: bool) -> ScoresSettings:

@@ -134,10 +134,18 @@ def make_scores(making: Making, site: Site) -> None:
     """Compare base, tuned model and copy on held-out rows; decide the gate."""
     from tutelage.pipeline.candidates import candidates
     from tutelage.pipeline.memory import original_personal_data, times_learned
+    from tutelage.pipeline.referee import find_referee
     from tutelage.scores.make import make
 
     make(making, candidates=candidates(making, site), learned=times_learned(making.parents["dataset"], making.parents["training"]),
-         personal_data=lambda: original_personal_data(site), base_licence=site.base.licence)
+         personal_data=lambda: original_personal_data(site), base_licence=site.base.licence, referee=find_referee(site.recipe.scores))
+
+
+def scores_inputs(site: Site) -> dict[str, str]:
+    """Hash of the base model, and of a judge model with what people decided on its drafts."""
+    from tutelage.pipeline.referee import referee_inputs
+
+    return base_inputs(site) | (referee_inputs(site.recipe.scores, site.work) if site.recipe.scores.judge else {})
 
 
 def make_endpoint(making: Making, site: Site) -> None:
@@ -181,9 +189,9 @@ def audience_inputs(site: Site) -> dict[str, str]:
 STAGES: tuple[Stage, ...] = (
     Stage("documents", 3, (), make_documents, documents_inputs, lambda site: 10),
     Stage("dataset", 4, ("documents",), make_dataset, dataset_inputs, lambda site: 30),
-    Stage("training", 2, ("dataset",), make_training, base_inputs, lambda site: 400),
+    Stage("training", 3, ("dataset",), make_training, base_inputs, lambda site: 400),
     Stage("model", 1, ("dataset", "training"), make_model, base_inputs, lambda site: 70),
-    Stage("scores", 4, ("dataset", "training", "model"), make_scores, base_inputs,
+    Stage("scores", 4, ("dataset", "training", "model"), make_scores, scores_inputs,
           lambda site: 600 if site.recipe.scores.memory == "full" else 300),
     Stage("endpoint", 2, ("model", "scores"), make_endpoint, endpoint_inputs, lambda site: 1),
     Stage("drafting", 1, ("dataset",), make_drafting, audience_inputs, lambda site: 5),

@@ -25,6 +25,7 @@ from tutelage.scores.measure import Asked, Candidate, choose_rows, measure
 from tutelage.scores.memory import Probed, judge_memory
 from tutelage.scores.page import render_page
 from tutelage.scores.planned import PersonalData, plan
+from tutelage.scores.referee import Referee, check_may_read, judge_drafts
 from tutelage.scores.report import choose_examples, choose_worst, headline, spoken
 from tutelage.scores.results import (
     CandidateMeasured,
@@ -39,6 +40,7 @@ from tutelage.scores.results import (
     Rule,
     Slice,
 )
+from tutelage.scores.sample import decisions
 from tutelage.scores.settings import ScoresSettings
 from tutelage.scores.slices import slices
 from tutelage.scores.statistics import documents_to_decide
@@ -79,27 +81,30 @@ class _Found:
 
 
 def make(making: Making, *, candidates: Sequence[Candidate], learned: Mapping[str, int] | None = None,
-         personal_data: PersonalData | None = None, base_licence: str = "") -> None:
+         personal_data: PersonalData | None = None, base_licence: str = "", referee: Referee | None = None) -> None:
     """Write scores.jsonl, rows.jsonl, gate.json, report.json, a page in each language and a model card. A closed gate is a result, not an
     error.
 
     Takes exactly one candidate of each role. `learned` says how often each training row received loss (None: each that was used, once),
-    `personal_data` gives that of the original documents, for `memory: full`; `base_licence` stands on the card. Raises
-    InputError for other candidates, or where no held-out row is left.
+    `personal_data` gives that of the original documents, for `memory: full`; `base_licence` stands on the card, `referee` compares
+    drafts. Raises InputError for other candidates, or where no held-out row is left.
     """
     _check(candidates, ("base", "copy", "tuned"))
     rows = of_stages(making, learned)
-    report = judge(making, rows, candidates=candidates, personal_data=personal_data)
+    report = judge(making, rows, candidates=candidates, personal_data=personal_data, referee=referee)
     write_whole(making.folder / CARD, render_card(report, lineage_of(making, rows, base_licence=base_licence), making.language))
 
 
-def judge(making: Making, rows: Inputs, *, candidates: Sequence[Candidate], personal_data: PersonalData | None = None) -> Report:
+def judge(making: Making, rows: Inputs, *, candidates: Sequence[Candidate], personal_data: PersonalData | None = None,
+          referee: Referee | None = None) -> Report:
     """The same for rows and candidates from anywhere, without a model card: a base and a copy, with a tuned model between them or not.
 
-    Gives the report that was written.
+    `referee` is a judge model that compares the drafts of base and copy. Gives the report that was written.
     """
     settings = making.settings
     assert isinstance(settings, ScoresSettings)
+    if referee:
+        check_may_read(referee, making.permissions, [*rows.held_out, *rows.train])
     roles = _check(candidates, ("base", "copy") if rows.is_judged else ("base", "copy", "tuned"))
     making.ledger.rows_in(row.id for row in rows.held_out)
     chosen = choose_rows(rows.held_out, settings.held_out, settings.seed)
@@ -115,6 +120,10 @@ def judge(making: Making, rows: Inputs, *, candidates: Sequence[Candidate], pers
         making.events.warning("scores", "scores.few_documents", documents=documents, needed=documents_to_decide(settings.alpha))
     formats = ", ".join(dict.fromkeys(candidate.chat_format.name for candidate in candidates))
     report = _report(rows, found, measured, roles, classifier, formats, settings)
+    if referee:
+        report = report.model_copy(update={"judge": judge_drafts(
+            making, referee, found.rows, found.examples, candidate=roles.copy, base=roles.base, decisions=decisions(making.work),
+            settings=settings)})
     _write(making, rows, found, report, settings)
     _tell(making, found, report, measured)
     return report

@@ -14,6 +14,7 @@ from tutelage.scores.figures import figure, is_share, signed
 from tutelage.scores.metrics import METRICS
 from tutelage.scores.page_ability import ability_section
 from tutelage.scores.page_memory import contamination_section, memory_section
+from tutelage.scores.page_referee import referee_section
 from tutelage.scores.report import headline, level, limits_of, spoken
 from tutelage.scores.results import Report, Shown, Slice
 from tutelage.scores.statistics import documents_to_decide
@@ -56,7 +57,7 @@ class _Page:
         report = self.report
         sections = [self.verdict(), self.numbers(), self.plots(plots), self.slices(),
                     contamination_section(report, self.language, self.say), memory_section(report, self.say),
-                    ability_section(report, self.say),
+                    ability_section(report, self.say), referee_section(report.judge, self.language),
                     self.shown("examples", report.examples), self.shown("worst", report.worst), self.identity(), self.limits()]
         return "\n".join(section for section in sections if section)
 

@@ -8,7 +8,9 @@ from pydantic import Field
 
 from tutelage.core.records import Answer, GateDecision, Language, Record, Score, Verdict
 from tutelage.scores.ability_results import AbilityAnswer, AbilityScores
+from tutelage.scores.beside_results import BesideScores
 from tutelage.scores.plot_results import Confusion, Cost, HeatRow, Reliability
+from tutelage.scores.referee_results import JudgeScores
 
 SliceKind = Literal["clause_type", "language", "length", "relative", "base"]
 Relation = Literal["familiar", "novel"]
@@ -375,6 +377,8 @@ class Report(Record):
     examples: tuple[Shown, ...]
     worst: tuple[Shown, ...]
     ability: AbilityScores | None = None
+    judge: JudgeScores | None = None
+    beside: BesideScores | None = None
     is_judged: bool = False
     repeat: str = "tutelage make RECIPE --until scores"
     not_measured: tuple[Limit, ...] = ()

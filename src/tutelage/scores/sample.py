@@ -17,10 +17,11 @@ from tutelage.scores.measure import choose_rows
 from tutelage.scores.results import RowMeasure
 from tutelage.scores.statistics import Interval
 
-SHEET, KEY = "sheet.csv", "key.json"
+SAMPLES, SHEET, KEY = "samples", "sheet.csv", "key.json"
 COLUMNS = ("number", "asked", "draft", "acceptable", "remark")
 YES = ("yes", "y", "1", "true", "是", "可", "可以")
 NO = ("no", "n", "0", "false", "否", "不", "不可", "不可以")
+Decisions = Mapping[tuple[str, str], bool]
 FORMULA = ("=", "+", "-", "@", "\t")  # a spreadsheet would run a cell that begins so
 
 
@@ -80,7 +81,7 @@ def write_sample(folder: Path, rows: Mapping[str, Sequence[RowMeasure]], example
     chosen = choose_rows(both, count, seed)
     mixed = [(row, name) for row in chosen for name in (base, candidate)]
     random.Random(secrets.token_hex(16)).shuffle(mixed)  # not the seed: whoever knows it could tell who wrote what
-    hidden = tuple(Hidden(number=number, row=row.id, candidate=name, print=short_hash(_cell(str(drafts[name][row.id]))))
+    hidden = tuple(Hidden(number=number, row=row.id, candidate=name, print=fingerprint(str(drafts[name][row.id])))
                    for number, (row, name) in enumerate(mixed, 1))
     written = io.StringIO()
     sheet = csv.writer(written)
@@ -109,6 +110,26 @@ def tally_sample(folder: Path, *, alpha: float = 0.05) -> Tallied:
     pairs = [(judged[row, key.candidate], judged[row, key.base]) for row in dict.fromkeys(row for row, _ in judged)
              if (row, key.candidate) in judged and (row, key.base) in judged]
     return Tallied(shares=tuple(shares), left=len(key.drafts) - len(judged), pairs=len(pairs), **_compared(pairs, alpha))
+
+
+def decisions(work: Path) -> dict[tuple[str, str], bool]:
+    """What people marked in all samples under a work folder: whether a draft is acceptable, by its row and fingerprint.
+
+    Drafts are known by their text, so that marks hold for later scores with the same drafts. Of two marks of one draft the later sheet's
+    counts. Raises InputError for a sheet that cannot be counted.
+    """
+    found: dict[tuple[str, str], bool] = {}
+    keys = sorted((work / SAMPLES).glob(f"*/{KEY}"), key=lambda path: (path.stat().st_mtime, path.parent.name))
+    for path in keys:
+        hidden = {one.number: one for one in Key.model_validate_json(path.read_text("utf-8")).drafts}
+        if path.with_name(SHEET).is_file():
+            found |= {(hidden[number].row, hidden[number].print): said for number, said in _marks(path.with_name(SHEET), hidden).items()}
+    return found
+
+
+def fingerprint(draft: str) -> str:
+    """Names a draft as it stands in a sheet."""
+    return short_hash(_cell(draft))
 
 
 def _compared(pairs: Sequence[tuple[bool, bool]], alpha: float) -> dict[str, float | Verdict | None]:

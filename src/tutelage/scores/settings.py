@@ -29,11 +29,33 @@ class ScoresSettings(Settings):
     ability: bool = False
     """Whether every candidate also answers the general set: 60 questions of English, Chinese, arithmetic, instructions and refusal."""
 
+    beside: tuple[Literal["retrieval", "base_with_prompt", "base_with_retrieval", "tuned_with_retrieval"], ...] = ("retrieval",)
+    """What is measured beside the three candidates, on the same rows, without deciding anything: `retrieval` (the best clause of the
+    library alone; no model is asked), `base_with_prompt` (the best of three fuller instructions, chosen on validation rows),
+    `base_with_retrieval`, `tuned_with_retrieval` (the library's clause stands in the prompt). Each model takes as long again as the base."""
+
+    outside: str = ""
+    """Address of an OpenAI-compatible service that drafts the same rows, for comparison (key: OUTSIDE_API_KEY). It decides nothing, and
+    is refused where any source is for a client only."""
+
+    outside_model: str = ""
+    """Name of the model at that address."""
+
+    judge: str = ""
+    """A judge model that compares the drafts of copy and base in both orders: a base model's name, a folder, a .gguf file, or the address
+    of an OpenAI-compatible service (key: JUDGE_API_KEY). Left out: none. It never decides the gate."""
+
+    judge_model: str = ""
+    """Name of the judge model at its address."""
+
     max_draft_tokens: int = Field(default=128, ge=1)
     """A draft is cut after this many tokens; a cut draft counts as one that did not stop by itself."""
 
     repetition_penalty: float = Field(default=1.1, ge=1.0, le=2.0)
     """Makes repeated tokens less likely while drafting; 1.0 is none. Without it greedy drafts of small models go round in circles."""
+
+    rouge_stems: bool = False
+    """Whether ROUGE takes English words of one stem for the same ("pays" and "paying"), as figures of published papers often do."""
 
     seed: int = 0
     """Draws the rows and the resamples: the same seed gives the same numbers."""
