@@ -5,9 +5,10 @@ import random
 
 import pytest
 
-from tutelage.scores.metrics import METRICS, bits_per_byte, edit_share, is_exact, is_looping, repetition
-from tutelage.scores.overlap import common_subsequence_length, rouge_l, tokens
+from tutelage.scores.metrics import METRICS, bits_per_byte, edit_share, edit_words, is_exact, is_looping, repetition
+from tutelage.scores.overlap import common_subsequence, common_subsequence_length, rouge_l, rouge_lsum, tokens
 from tutelage.scores.slot_metrics import slot_counts
+from tutelage.scores.stems import stem, stemmed_tokens
 
 
 def test_a_model_that_knows_nothing_needs_8_bits_for_a_byte() -> None:
@@ -47,12 +48,35 @@ def test_the_bit_parallel_subsequence_equals_the_textbook_table() -> None:
     rng = random.Random(1)
     for _ in range(200):
         first, second = ([rng.choice("abcde") for _ in range(rng.randrange(0, 90))] for _ in range(2))
-        assert common_subsequence_length(first, second) == plain_common_subsequence(first, second)
+        length = plain_common_subsequence(first, second)
+        assert common_subsequence_length(first, second) == length
+        common = [first[place] for place in common_subsequence(first, second)]
+        assert len(common) == length
+        assert plain_common_subsequence(common, second) == length
+
+
+def test_rouge_lsum_does_not_count_the_order_of_lines_and_rouge_l_does() -> None:
+    reference, draft = "甲方付款。\n乙方交货。", "乙方交货。\n甲方付款。"
+    assert rouge_lsum(reference, draft).f1 == 1.0
+    assert rouge_l(reference, draft).f1 == 0.5  # one line of two in order
+    # Section 3.2 of Lin 2004: of w1 w2 w3 w4 w5 the two lines have w1 w2, and w1 w3 w5: four of five words, four of ten written
+    found = rouge_lsum("w1 w2 w3 w4 w5", "w1 w2 w6 w7 w8\nw1 w3 w8 w9 w5")
+    assert (found.recall, found.precision) == (0.8, 0.4)
+
+
+def test_stems_join_forms_of_a_word_and_leave_chinese_and_short_words_alone() -> None:
+    assert stemmed_tokens("Payments, paying 及时付款 was naïvely") == ["payment", "pay", "及", "时", "付", "款", "was", "naïvely"]
+    assert [stem(word) for word in ("hopping", "filing", "relational", "controlled", "dying", "parties", "agreed")] == [
+        "hop", "file", "relat", "control", "die", "parti", "agre"]
+    assert rouge_l("the tenant pays rent", "the tenants paying rents").f1 == 0.25
+    assert rouge_l("the tenant pays rent", "the tenants paying rents", stemmed_tokens).f1 == 1.0
 
 
 def test_a_share_to_edit_is_hand_worked() -> None:
     assert edit_share("应当付款", "不应付款") == pytest.approx(0.5)  # one insertion, one deletion, over four characters
     assert edit_share("same", "same") == 0.0
+    assert edit_words("The tenant shall pay.", "the tenant PAYS") == 0.5  # one word replaced, one deleted, over four
+    assert edit_words("甲方付款", "甲方 应付款") == pytest.approx(0.2)
     assert is_exact("the  same\ntext", "the same text")
     assert not is_exact("shall", "shall not")
 
@@ -80,8 +104,9 @@ def test_a_draft_in_circles_is_found_and_a_clause_is_not() -> None:
 
 def test_every_metric_says_what_is_good() -> None:
     assert {metric.name: metric.good for metric in METRICS} == {
-        "bits_per_byte": "low", "perplexity": "low", "rouge_l": "high", "rouge_1": "high", "rouge_2": "high", "bleu_en": "high",
+        "bits_per_byte": "low", "perplexity": "low", "rouge_l": "high", "rouge_lsum": "high", "rouge_1": "high",
+        "rouge_2": "high", "bleu_en": "high",
         "bleu_zh": "high", "chrf": "high", "slot_recall": "high", "slot_precision": "high",
-        "edit_share": "low", "exact_match": "high", "checks_met": "high",
+        "edit_share": "low", "edit_words": "low", "points_covered": "high", "exact_match": "high", "checks_met": "high",
         "clause_type_match": "high", "looping_share": "low",
         "repetition": "", "stopped_share": "", "draft_tokens": ""}

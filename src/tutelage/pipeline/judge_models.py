@@ -13,7 +13,7 @@ from typing import Literal
 from tutelage.core.chat import FORMATS, ChatFormat
 from tutelage.core.engine import Engine
 from tutelage.core.errors import InputError
-from tutelage.core.files import file_sha256
+from tutelage.core.files import file_sha256, size_of
 from tutelage.engine.bases import Base, find_base, folder_chat_format
 from tutelage.engine.remote_http import is_address
 from tutelage.engine.remote_wire import SERVED
@@ -64,8 +64,10 @@ def bring(named: Named, role: Role, *, cache: Path, beside: str = "") -> Model:
     base = find_base(named.what)
     chat_format = _format(named, name) or base.chat_format
     if not base.gguf:
-        return Model(Candidate(name, role, _opens_folder(Path(base.folder), name), chat_format), named.what, base.sha256)
-    return Model(Candidate(name, role, lambda: _open_gguf(base, name), chat_format), named.what, base.sha256)
+        return Model(Candidate(name, role, _opens_folder(Path(base.folder), name), chat_format, size_bytes=size_of(Path(base.folder))),
+                     named.what, base.sha256)
+    return Model(Candidate(name, role, lambda: _open_gguf(base, name), chat_format, size_bytes=size_of(Path(base.gguf))),
+                 named.what, base.sha256)
 
 
 def _service(named: Named, role: Role, name: str) -> Model:
@@ -96,7 +98,8 @@ def _adapter(folder: Path, named: Named, role: Role, name: str, *, cache: Path, 
         on = as_folder(base, cache) if base.gguf else Path(base.folder)
         return TorchEngine(on, name=name, adapter=folder)
 
-    return Model(Candidate(name, role, open_adapter, chat_format), f"{folder} on {base.name}", sha256.hexdigest())
+    size = size_of(folder) + size_of(Path(base.gguf or base.folder))
+    return Model(Candidate(name, role, open_adapter, chat_format, size_bytes=size), f"{folder} on {base.name}", sha256.hexdigest())
 
 
 def _base_of(folder: Path, beside: str) -> Base:

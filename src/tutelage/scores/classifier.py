@@ -45,7 +45,14 @@ class TypeClassifier:
 
     def predict(self, texts: Sequence[str]) -> list[str]:
         """The most likely type of each text."""
-        return [str(name) for name in self._pipeline.predict([without_heading(text) for text in texts])] if texts else []
+        return [name for name, _ in self.judge(texts)]
+
+    def judge(self, texts: Sequence[str]) -> list[tuple[str, float]]:
+        """The most likely type of each text, and how likely it says that type is, 0..1."""
+        if not texts:
+            return []
+        found = self._pipeline.predict_proba([without_heading(text) for text in texts])
+        return [(self.types[place], float(shares[place])) for shares, place in zip(found, found.argmax(axis=1), strict=True)]
 
 
 def train_classifier(rows: Sequence[Example]) -> TypeClassifier | None:

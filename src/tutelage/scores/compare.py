@@ -20,11 +20,13 @@ from tutelage.scores.metrics import (
     Metric,
     bits_per_byte,
     edit_share,
+    edit_words,
     is_exact,
     is_looping,
     repetition,
 )
-from tutelage.scores.overlap import rouge_l, rouge_n
+from tutelage.scores.overlap import Cut, rouge_l, rouge_lsum, rouge_n, tokens
+from tutelage.scores.points import Covered, covered
 from tutelage.scores.results import CandidateMeasured, Check, Comparison, Reference, RowMeasure
 from tutelage.scores.settings import ScoresSettings
 from tutelage.scores.slot_metrics import share, slot_counts, sums
@@ -33,30 +35,36 @@ from tutelage.scores.tables import CorpusTable, RatioTable, Table
 
 
 def judge_rows(measured: CandidateMeasured, examples: Mapping[str, Example], drafted: Sequence[str], classifier: TypeClassifier | None,
-               checks: Mapping[str, Sequence[Check]]) -> list[RowMeasure]:
-    """The rows of `examples` with all that is computed from the answers; drafts only of rows in `drafted`. `checks` are by row."""
+               checks: Mapping[str, Sequence[Check]], cut: Cut = tokens) -> list[RowMeasure]:
+    """The rows of `examples` with all that is computed from the answers; drafts only of rows in `drafted`. `checks` are by row, `cut`
+    gives the words that ROUGE compares.
+    """
     by_row = {row.row: row for row in measured.rows}
     answers: dict[str, Answer] = {row: answer for row in drafted if (answer := by_row[row].answer) is not None}
     predicted = dict(zip(answers, classifier.predict([answer.text for answer in answers.values()]), strict=True)) if classifier else {}
     result = []
     for row_id, example in examples.items():
         row, answer = by_row[row_id], answers.get(row_id)
+        points = covered(example, answer.text, checks.get(row_id, ())) if answer else Covered(0, 0)
         result.append(RowMeasure(
             row=row_id, candidate=measured.candidate, document_id=example.document_id or row_id, clause_type=example.clause_type,
             nats=row.nats, reply_tokens=row.reply_tokens, size_bytes=row.size_bytes,
             bits_per_byte=None if row.nats is None else bits_per_byte(row.nats, row.size_bytes),
             draft=answer.text if answer else None, draft_tokens=len(answer.token_ids) if answer else None,
             stopped=answer.finish_reason == "stop" if answer else None,
-            **_against(example.text, answer.text) if answer else {}, type_predicted=predicted.get(row_id),
+            **_against(example.text, answer.text, cut) if answer else {}, type_predicted=predicted.get(row_id),
+            edit_words=edit_words(example.text, answer.text) if answer and example.text and example.language == "en" else None,
+            points_required=points.required or None, points_covered=points.covered if points.required else None,
             checks_met=_all_met(checks[row_id], answer.text) if answer and row_id in checks else None))
     return result
 
 
-def _against(reference: str, draft: str) -> dict[str, Any]:
+def _against(reference: str, draft: str, cut: Cut) -> dict[str, Any]:
     """What a draft's text alone gives, by field of RowMeasure; only how often it repeats itself where there is no true reply."""
     if not reference:
         return {"repetition": repetition(draft)}
-    return {"rouge_1": rouge_n(reference, draft, 1).f1, "rouge_2": rouge_n(reference, draft, 2).f1, "rouge_l": rouge_l(reference, draft).f1,
+    return {"rouge_1": rouge_n(reference, draft, 1, cut).f1, "rouge_2": rouge_n(reference, draft, 2, cut).f1,
+            "rouge_l": rouge_l(reference, draft, cut).f1, "rouge_lsum": rouge_lsum(reference, draft, cut).f1,
             "edit_share": edit_share(reference, draft), "exact": is_exact(reference, draft), "repetition": repetition(draft)}
 
 
@@ -145,8 +153,11 @@ def _value(name: str, row: RowMeasure) -> tuple[float, float] | None:
         if row.nats is None:
             return None
         return (row.nats / math.log(2), float(row.size_bytes)) if name == "bits_per_byte" else (row.nats, float(row.reply_tokens))
+    if name == "points_covered":
+        return None if row.points_required is None else (float(row.points_covered or 0), float(row.points_required))
     found: dict[str, float | bool | None] = {
-        "rouge_1": row.rouge_1, "rouge_2": row.rouge_2, "rouge_l": row.rouge_l, "edit_share": row.edit_share, "exact_match": row.exact,
+        "rouge_1": row.rouge_1, "rouge_2": row.rouge_2, "rouge_l": row.rouge_l, "rouge_lsum": row.rouge_lsum,
+        "edit_share": row.edit_share, "edit_words": row.edit_words, "exact_match": row.exact,
         "checks_met": row.checks_met,
         "clause_type_match": None if row.type_predicted is None else row.type_predicted == row.clause_type,
         "looping_share": None if row.repetition is None else row.repetition >= LOOPING,

@@ -34,10 +34,13 @@ METRICS = (
     Metric("rouge_l", "high", "mean"),
     Metric("rouge_1", "high", "mean"),
     Metric("rouge_2", "high", "mean"),
+    Metric("rouge_lsum", "high", "mean"),
     Metric("bleu_en", "high", "corpus"),
     Metric("bleu_zh", "high", "corpus"),
     Metric("chrf", "high", "corpus"),
+    Metric("points_covered", "high", "ratio"),
     Metric("edit_share", "low", "mean"),
+    Metric("edit_words", "low", "mean"),
     Metric("exact_match", "high", "share"),
     Metric("slot_recall", "high", "corpus"),
     Metric("slot_precision", "high", "corpus"),
@@ -65,6 +68,11 @@ def edit_share(reference: str, draft: str) -> float:
     What a person would have to change. Source: Levenshtein 1966; computed by rapidfuzz.
     """
     return float(Levenshtein.normalized_distance(reference, draft))
+
+
+def edit_words(reference: str, draft: str) -> float:
+    """The same in words instead of characters, letter case and marks apart; in Chinese each character is a word."""
+    return float(Levenshtein.normalized_distance(tokens(reference), tokens(draft)))
 
 
 def is_exact(reference: str, draft: str) -> bool:

@@ -56,8 +56,14 @@ def _value(score: Score | None, metric: str) -> str:
     return f"{figure(score.value, metric)} <span>[{figure(score.low, metric)}, {figure(score.high, metric)}]</span>" if score else ""
 
 
-def memory_section(report: Report, say: Says) -> str:
-    """What the tuned model gives away of its training rows; "" where nothing was probed."""
+def drawing(name: str, svg: str, say: Says, **facts: object) -> str:
+    """A plot with what it shows below it, which is its text for those who cannot see it as well."""
+    told = say(f"plot_note.{name}", **facts)
+    return f'<figure class="{name}"><div role="img" aria-label="{told}">{svg}</div><figcaption>{told}</figcaption></figure>'
+
+
+def memory_section(report: Report, say: Says, exposures: str = "") -> str:
+    """What the tuned model gives away of its training rows; "" where nothing was probed. `exposures` is the plot of planted texts."""
     one = report.memory
     if one is None:
         return ""
@@ -73,7 +79,7 @@ def memory_section(report: Report, say: Says) -> str:
             f'<ul>{"".join(f"<li>{line}</li>" for line in lines)}</ul>'
             f"{_table(head, [_continuation(each, say) for each in one.continuations])}"
             f'<p>{say("memory.test", before=before, held_out=held_out)}</p>'
-            f"{_canaries(one.canaries, report, say) if one.canaries else ''}</section>")
+            f"{_canaries(one.canaries, report, say, exposures) if one.canaries else ''}</section>")
 
 
 def _personal(memory: Memory, candidate: str, say: Says) -> Iterator[str]:
@@ -90,7 +96,7 @@ def _continuation(each: Continuations, say: Says) -> str:
             f"<td>{each.similar} <span>[{100 * each.similar_low:.1f} %, {100 * each.similar_high:.1f} %]</span></td>")
 
 
-def _canaries(one: Canaries, report: Report, say: Says) -> str:
+def _canaries(one: Canaries, report: Report, say: Says, plot: str) -> str:
     head = [say(f"memory.column.{name}") for name in ("copies", "planted", "trained", "times", "mean", "highest")]
     once = one.at_one_copy
     notes = [say("memory.canaries_note", others=one.others, ceiling=one.ceiling)]
@@ -98,8 +104,9 @@ def _canaries(one: Canaries, report: Report, say: Says) -> str:
         notes.append(say("memory.canaries_range", n=once.trained, high=one.one_copy_high, level=level(float(report.settings["alpha"]))))
     if not one.controls_are_within:
         notes.append(say("memory.canaries_wrong", low=one.controls_low, high=one.controls_high))
+    shown = drawing("exposure", plot, say, others=one.others) if plot else ""
     return (f'<h3>{say("memory.canaries")}</h3><p>{" ".join(notes)}</p>'
-            f"{_table(head, [_exposure(each, say) for each in one.exposures])}")
+            f"{shown}{_table(head, [_exposure(each, say) for each in one.exposures])}")
 
 
 def _exposure(each: Exposure, say: Says) -> str:

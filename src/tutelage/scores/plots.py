@@ -13,11 +13,14 @@ from pydantic import BaseModel
 
 from tutelage.core.language import text
 from tutelage.core.records import Score
+from tutelage.scores.costs import KINDS, cost
 from tutelage.scores.metrics import METRICS
-from tutelage.scores.results import Comparison
+from tutelage.scores.plot_results import Cost, CostKind, Reliability
+from tutelage.scores.results import Canaries, Comparison
 
 FONTS = "system-ui, -apple-system, 'Segoe UI', 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', sans-serif"
-COLOURS = ("#64748b", "#2563eb", "#0f766e", "#b45309", "#7c3aed")
+COLOURS = ("#64748b", "#2563eb", "#0f766e", "#b45309", "#7c3aed", "#be185d", "#4d7c0f", "#0e7490")
+MARKS = ("o", "s", "D", "^", "v", "P", "X", "<")
 INK, FAINT = "#1e293b", "#cbd5e1"
 SHOWN = ("bits_per_byte", "checks_met", "rouge_l", "clause_type_match")
 
@@ -116,6 +119,80 @@ def forest_plot(comparisons: Sequence[Comparison], margin: float | None, base: s
         axes.grid(axis="x", color=FAINT, linewidth=0.5)
         axes.set_axisbelow(True)
     return _svg(figure, "forest")
+
+
+def pareto_plot(costs: Sequence[Cost], scores: Sequence[Score], language: str) -> str:
+    """Bits per byte with its interval against each cost that is known of two candidates; those that nobody beats are filled and joined."""
+    quality = {score.candidate: score for score in scores if score.metric == "bits_per_byte"}
+    drawn = {kind: points for kind in KINDS if len(points := _points(costs, kind, quality)) > 1}
+    if not drawn:
+        return ""
+    figure, panels = _figure(3.5 * len(drawn), 3.2, columns=len(drawn))
+    for panel, (kind, points) in zip(np.atleast_1d(panels), drawn.items(), strict=True):
+        best = sorted((taken, quality[name].value) for name, (taken, is_best) in points.items() if is_best)
+        panel.plot(*zip(*best, strict=True), color=FAINT, linewidth=1.4, zorder=1)
+        for place, one in enumerate(costs):
+            if one.candidate in points:
+                taken, is_best = points[one.candidate]
+                score, colour = quality[one.candidate], COLOURS[place % len(COLOURS)]
+                panel.plot([taken, taken], [score.low, score.high], color=colour, linewidth=2)
+                panel.plot([taken], [score.value], color=colour, marker=MARKS[place % len(MARKS)], markersize=8, linestyle="",
+                           markerfacecolor=colour if is_best else "white", label=one.candidate)
+        panel.set_xlim(0, 1.15 * max(taken for taken, _ in points.values()))
+        panel.set_xlabel(text(f"scores.plot.{kind}", language))
+        panel.grid(color=FAINT, linewidth=0.5)
+    first = np.atleast_1d(panels)[0]
+    first.set_ylabel(text("scores.plot.loss_bits", language))
+    figure.legend(*first.get_legend_handles_labels(), loc="outside upper left", ncols=4, frameon=False)
+    return _svg(figure, "pareto")
+
+
+def _points(costs: Sequence[Cost], kind: CostKind, quality: Mapping[str, Score]) -> dict[str, tuple[float, bool]]:
+    return {one.candidate: (taken, kind in one.best) for one in costs
+            if one.candidate in quality and (taken := cost(one, kind)) is not None}
+
+
+def reliability_plot(found: Reliability | None, language: str) -> str:
+    """How often the classifier is right against how sure it says it is, with intervals and the number of texts; "" without a classifier."""
+    if found is None:
+        return ""
+    figure, axes = _figure(6.4, 3.6)
+    axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle="--", label=text("scores.plot.as_sure_as_right", language))
+    for one in found.bins:
+        axes.plot([one.confidence] * 2, [one.low, one.high], color=COLOURS[1], linewidth=2)
+        axes.annotate(f"{one.n}", (one.confidence, one.right / one.n), textcoords="offset points", xytext=(8, -3), fontsize=8, color=INK)
+    axes.plot([one.confidence for one in found.bins], [one.right / one.n for one in found.bins], color=COLOURS[1], marker="o",
+              markersize=6, linestyle="", label=text("scores.plot.texts", language))
+    axes.set_xlim(0, 1.04)
+    axes.set_ylim(-0.02, 1.04)
+    axes.set_xlabel(text("scores.plot.confidence", language))
+    axes.set_ylabel(text("scores.plot.share_right", language))
+    axes.grid(color=FAINT, linewidth=0.5)
+    axes.legend(frameon=False, loc="lower right")
+    return _svg(figure, "reliability")
+
+
+def exposure_plot(canaries: Canaries | None, language: str) -> str:
+    """Exposure of planted texts by number of copies beside the controls and where chance would put these; "" where none were planted."""
+    if canaries is None or not any(one.mean is not None for one in canaries.exposures):
+        return ""
+    figure, axes = _figure(6.4, 3.2)
+    places = [place for place, one in enumerate(canaries.exposures) if one.mean is not None]
+    if np.isfinite(canaries.controls_high):
+        axes.axhspan(canaries.controls_low, canaries.controls_high, color=FAINT, alpha=0.5, linewidth=0,
+                     label=text("scores.plot.by_chance", language))
+    axes.axhline(canaries.ceiling, color=INK, linewidth=0.8, linestyle=":", label=text("scores.plot.ceiling", language))
+    for name, values, mark, colour in (("mean", [canaries.exposures[place].mean for place in places], "o", COLOURS[1]),
+                                       ("highest", [canaries.exposures[place].highest for place in places], "^", COLOURS[3])):
+        axes.plot(places, values, color=colour, marker=mark, markersize=7, linewidth=1, label=text(f"scores.plot.{name}", language))
+    axes.set_xticks(range(len(canaries.exposures)), [str(one.copies) if one.copies else text("scores.memory.never", language)
+                                                     for one in canaries.exposures])
+    axes.set_ylim(0, canaries.ceiling * 1.08)
+    axes.set_xlabel(text("scores.plot.copies", language))
+    axes.set_ylabel(text("scores.plot.exposure", language))
+    axes.grid(axis="y", color=FAINT, linewidth=0.5)
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return _svg(figure, "exposure")
 
 
 def _costs(axes: Any, costs: Sequence[Comparison], margin: float, language: str) -> None:

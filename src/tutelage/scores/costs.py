@@ -1,0 +1,42 @@
+"""What each candidate takes, and which of them nobody beats in quality and cost at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tutelage.core.records import Score
+from tutelage.scores.plot_results import Cost, CostKind
+from tutelage.scores.results import CandidateMeasured
+
+KINDS: tuple[CostKind, ...] = ("size", "speed", "memory")
+
+
+def costs_of(measured: Sequence[CandidateMeasured], scores: Sequence[Score]) -> list[Cost]:
+    """The costs of every candidate, with those for which nobody beats it by bits per byte."""
+    quality = {score.candidate: score.value for score in scores if score.metric == "bits_per_byte"}
+    found = [_cost(one) for one in measured]
+    best = {kind: best_of({one.candidate: (quality[one.candidate], taken) for one in found
+                           if one.candidate in quality and (taken := cost(one, kind)) is not None}, is_fast=kind == "speed")
+            for kind in KINDS}
+    return [one.model_copy(update={"best": tuple(kind for kind in KINDS if one.candidate in best[kind])}) for one in found]
+
+
+def cost(one: Cost, kind: CostKind) -> float | None:
+    """One of its costs: MB (10^6 bytes) of the file, tokens a second, or MB of memory."""
+    if kind == "speed":
+        return one.tokens_per_second
+    return one.peak_memory_mb if kind == "memory" else None if one.size_bytes is None else one.size_bytes / 1e6
+
+
+def best_of(points: dict[str, tuple[float, float]], *, is_fast: bool) -> set[str]:
+    """Names of those that no other beats: Pareto's front. Points are (loss, cost), both better when low; `is_fast`: a high cost is good."""
+    sign = -1 if is_fast else 1
+    ranked = {name: (loss, sign * taken) for name, (loss, taken) in points.items()}
+    return {name for name, (loss, taken) in ranked.items()
+            if not any(other[0] <= loss and other[1] <= taken and other != (loss, taken) for other in ranked.values())}
+
+
+def _cost(one: CandidateMeasured) -> Cost:
+    tokens = sum(len(row.answer.token_ids) for row in one.rows if row.answer is not None)
+    return Cost(candidate=one.candidate, size_bytes=one.size_bytes, drafted_tokens=tokens, peak_memory_mb=one.peak_memory_mb,
+                tokens_per_second=round(tokens / one.seconds_drafting, 1) if tokens and one.seconds_drafting > 0 else None)
