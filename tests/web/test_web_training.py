@@ -10,11 +10,12 @@ from web_site import CharacterEngine, gate, running
 
 from tutelage.core.chat import CHATML
 from tutelage.core.events import Event, Events, JsonLines
-from tutelage.core.files import write_whole
+from tutelage.core.files import write_rows, write_whole
 from tutelage.core.store import Store
 from tutelage.endpoint.serving import Door
 from tutelage.endpoint.settings import EndpointSettings
 from tutelage.pipeline.runs import Made, new_run, newest_artifact, write_made
+from tutelage.training.checkpoint import CurveRow
 from tutelage.web.app import create_app
 from tutelage.web.auth import SESSION_COOKIE, Sessions
 from tutelage.web.curves import curves
@@ -135,6 +136,46 @@ def test_a_note_is_told_in_the_language_and_an_unknown_one_by_its_key():
 @pytest.mark.parametrize("seconds, shown", [(0.4, "0 s"), (89, "89 s"), (90, "2 min"), (3000, "50 min"), (5400, "1 h 30 min")])
 def test_durations_read_well(seconds, shown):
     assert duration(seconds, "en") == shown
+
+
+def put_training(work, name: str) -> None:
+    with Store(work).making("training", name, version=1, recipe="t", settings=EndpointSettings(), parents={}, inputs={},
+                            events=Events()) as making:
+        measured = {0: 2.5, 2: 2.25}
+        write_rows(making.folder / "curve.jsonl", [
+            CurveRow(step=step, tokens=40 * step, loss=3 - step / 2 if step else None, validation_loss=measured.get(step),
+                     bits_per_byte=None, score=None, learning_rate=0.002, gradient_norm=None, seconds=step, tokens_per_second=None,
+                     memory_mb=900.5, gpu_memory_mb=None)
+            for step in range(3)])
+        for language in ("en", "zh"):
+            write_whole(making.folder / f"report.{language}.html", f"<h1>training {language}</h1>")
+
+
+def test_a_training_that_was_up_to_date_shows_its_curve_its_time_and_its_report(site, visit):
+    put_training(site.work, "t1")
+    log = JsonLines(site.work / "runs" / "1" / "events.jsonl")
+    Events(log).send("training", "finished", "run.up_to_date", id="t1", is_new=False, seconds=0.0, made_in=464.0)
+    log.close()
+    client = visit(site, "drafter")
+    page = client.get("/training").text
+    assert "up to date; took 8 min when it was made" in page
+    assert "<dd>2 / 2</dd>" in page
+    assert "Loss went from 2.5 to 2 in 2 steps." in page
+    assert page.count('<circle class="second"') == 2
+    assert "memory, MB <b>900.5</b>" in page
+    assert '<a href="/training/report?language=en">' in page
+    assert client.get("/training/report?language=zh").text == "<h1>training zh</h1>"
+
+
+def test_without_a_finished_training_there_is_no_report_and_no_link_to_one(site, visit, run):
+    client = visit(site, "drafter")
+    assert client.get("/training/report").status_code == 404
+    assert "/training/report" not in client.get("/training").text
+
+
+def test_the_report_of_an_earlier_training_is_not_offered_while_another_is_at_work(site, visit, run):
+    put_training(site.work, "t1")
+    assert "/training/report" not in visit(site, "drafter").get("/training").text
 
 
 def test_without_scores_the_page_says_so(site, visit):

@@ -109,7 +109,8 @@ def _make_stage(site: Site, stage: Stage, row: Planned, artifacts: dict[str, Art
     store = Store(site.work)
     found = store.look_up(stage.name, row.id)
     if found:
-        events.send(stage.name, "finished", "run.up_to_date", id=found.id, is_new=False, seconds=0.0)
+        events.send(stage.name, "finished", "run.up_to_date", id=found.id, is_new=False, seconds=0.0,
+                    made_in=found.manifest.seconds)
         return found
     events.send(stage.name, "started", "run.started", id=row.id, rough_seconds=row.rough_seconds)
     with store.making(stage.name, row.id, version=stage.version, recipe=site.recipe.name, settings=stage_settings(site, stage),

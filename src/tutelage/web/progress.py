@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -23,7 +23,7 @@ NOTES_KEPT = 60
 
 @dataclass
 class StageProgress:
-    """One stage. `done` of `total` units of work are done; `seconds` is how long it took, or None.
+    """One stage. `done` of `total` units of work are done; `seconds` is how long it took, in an earlier run if not `is_new`, or None.
 
     `told_left` is what the stage itself says to be left, which knows of time before a pause.
     """
@@ -37,6 +37,7 @@ class StageProgress:
     total: float = 0.0
     at: float = 0.0
     told_left: float | None = None
+    is_new: bool = True
 
     @property
     def share(self) -> float:
@@ -98,7 +99,8 @@ class Progress:
             if event.stage == TRAINING:
                 self._hear_figures(event)
         elif event.kind == "finished":
-            stage.state, stage.seconds = "done", _number(event, "seconds")
+            stage.state, stage.is_new = "done", event.facts.get("is_new") is not False
+            stage.seconds = _number(event, "seconds" if stage.is_new else "made_in")
         elif event.kind == "failed":
             stage.state = "failed"
 
@@ -111,10 +113,26 @@ class Progress:
 
     def _hear_figures(self, event: Event) -> None:
         self.step, self.steps = _number(event, "done") or 0.0, _number(event, "total") or 0.0
-        for name in FIGURES:
-            value = _number(event, name)
-            if value is not None:
-                self.figures.setdefault(name, []).append(Point(self.step, value))
+        add_figures(self.figures, self.step, event.facts)
+
+
+def finished_figures(rows: Iterable[Mapping[str, object]]) -> Progress:
+    """The progress of a training that has ended, from the rows of its `curve.jsonl`."""
+    progress = Progress(state="done")
+    for row in rows:
+        step = row["step"]
+        assert isinstance(step, int)
+        progress.step = progress.steps = step
+        add_figures(progress.figures, step, row)
+    return progress
+
+
+def add_figures(figures: dict[str, list[Point]], step: float, told: Mapping[str, object]) -> None:
+    """Add what is told of FIGURES at a step."""
+    for name in FIGURES:
+        value = told.get(name)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            figures.setdefault(name, []).append(Point(step, float(value)))
 
 
 def _number(event: Event, name: str) -> float | None:

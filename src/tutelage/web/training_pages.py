@@ -23,7 +23,7 @@ from tutelage.reviews.flow import DECIDERS
 from tutelage.web.auth import user_of
 from tutelage.web.curves import curves
 from tutelage.web.pages import Pages
-from tutelage.web.progress import Follower
+from tutelage.web.progress import Follower, finished_figures
 from tutelage.web.site import Site
 from tutelage.web.streaming import EventStream
 
@@ -35,7 +35,7 @@ REPORT_POLICY = ("default-src 'none'; style-src 'unsafe-inline'; img-src data:; 
 
 
 def training_routes(site: Site, follower: Follower, pages: Pages) -> APIRouter:
-    """/training, /training/events, /scores, /scores/override and /scores/report."""
+    """/training, /training/events, /training/report, /scores, /scores/override and /scores/report."""
     router = APIRouter()
 
     @router.get("/training")
@@ -67,11 +67,18 @@ def training_routes(site: Site, follower: Follower, pages: Pages) -> APIRouter:
             return _scores(request, 409, str(error))
         return RedirectResponse("/scores", status_code=303)
 
+    @router.get("/training/report")
+    def training_report(request: Request) -> Response:
+        return _report(request, "training", "there is no finished training yet")
+
     @router.get("/scores/report")
     def report(request: Request) -> Response:
-        found = site.door.newest("scores")
+        return _report(request, "scores", "there are no scores yet")
+
+    def _report(request: Request, stage: str, none: str) -> Response:
+        found = site.door.newest(stage)
         if found is None:
-            raise HTTPException(404, "there are no scores yet")
+            raise HTTPException(404, none)
         html = found.file(f"report.{pages.language(request)}.html").read_text("utf-8")
         return HTMLResponse(html, headers={"content-security-policy": REPORT_POLICY, "x-frame-options": "SAMEORIGIN"})
 
@@ -97,7 +104,11 @@ def training_routes(site: Site, follower: Follower, pages: Pages) -> APIRouter:
 
     def _progress(request: Request) -> dict[str, object]:
         progress, language = follower.progress(), pages.language(request)
-        return {"progress": progress, "curves": curves(progress, language) if progress else None,
+        drawn, made = curves(progress, language) if progress else None, site.door.newest("training")
+        if progress and drawn is None and made:
+            rows = made.file("curve.jsonl").read_text("utf-8").splitlines()
+            drawn = curves(finished_figures(json.loads(row) for row in rows), language)
+        return {"progress": progress, "curves": drawn, "made": made,
                 "notes": [(event.kind, told(event, language)) for event in reversed(progress.notes)] if progress else []}
 
     return router
