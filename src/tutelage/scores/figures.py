@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tutelage.scores.metrics import METRICS
 
+SHARES = ("repetition", "edit_share", "edit_words", "points_covered")
 COARSE = ("draft_tokens", "bleu_en", "bleu_zh", "chrf", "slot_recall", "slot_precision")
 
 
@@ -23,4 +24,4 @@ def signed(value: float, metric: str) -> str:
 
 def is_share(metric: str) -> bool:
     """Whether the metric is shown in percent."""
-    return metric in ("repetition", "edit_share") or any(one.kind == "share" for one in METRICS if one.name == metric)
+    return metric in SHARES or any(one.kind == "share" for one in METRICS if one.name == metric)

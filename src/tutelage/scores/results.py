@@ -90,6 +90,7 @@ class RowMeasure(Record):
 
     `nats` and `bits_per_byte` are None where the true reply was not scored. `type_predicted` is what the classifier takes the draft
     for; None also where there is no classifier. `checks_met` says whether a draft met all checks of its row; None without checks.
+    `edit_words` is None for Chinese, `points_required` where the row asks for nothing by name.
     """
 
     row: str
@@ -108,10 +109,13 @@ class RowMeasure(Record):
     rouge_l: float | None = None
     rouge_lsum: float | None = None
     edit_share: float | None = None
+    edit_words: float | None = None
     exact: bool | None = None
     repetition: float | None = None
     type_predicted: str | None = None
     checks_met: bool | None = None
+    points_required: int | None = None
+    points_covered: int | None = None
 
 
 class Check(Record):
