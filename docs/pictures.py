@@ -14,10 +14,12 @@ from pathlib import Path
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
 ROOT = Path(__file__).parents[1]
 PICTURES = Path(__file__).parent / "pictures"
 PORT = 8791
+DRAFT_SECONDS = 120
 ADDRESS = f"http://127.0.0.1:{PORT}"
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync",
          "--disable-component-update", "--window-size=1280,1000", "--hide-scrollbars")
@@ -55,6 +57,9 @@ def take(password: str, profile: str) -> None:
             for page, path in (("drafting", "/"), ("training", "/training"), ("scores", "/scores")):
                 browser.get(f"{ADDRESS}{path}?language={language}")
                 time.sleep(2)
+                if page == "drafting":
+                    browser.find_element(By.CSS_SELECTOR, "#ask button.primary").click()
+                    WebDriverWait(browser, DRAFT_SECONDS).until(lambda seen: seen.find_element(By.ID, "draft-use").is_displayed())
                 browser.save_screenshot(str(PICTURES / f"{page}-{language}.png"))
     finally:
         browser.quit()
