@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from small_flow import write_flow
 
 from tutelage.cli.main import app
 from tutelage.cli.override import run_override
@@ -19,9 +20,10 @@ from tutelage.core.records import GateDecision
 from tutelage.core.settings import Settings
 from tutelage.core.store import Store
 from tutelage.desk.desk import open_desk
+from tutelage.pipeline.conduct import plan
 from tutelage.pipeline.recipe import load_recipe
 from tutelage.pipeline.runs import Made, new_run, write_made
-from tutelage.pipeline.stages import Site, standing_overrides
+from tutelage.pipeline.stages import Site, planned_id, standing_overrides
 
 UNDECIDED = GateDecision(is_open=False, verdict="not enough evidence", candidate="copy", versus="base", metric="bits_per_byte", n=12,
                          difference=-0.01, low=-0.03, high=0.01, next_key="scores.next.no_difference", facts={"n": 12},
@@ -99,6 +101,29 @@ def test_the_command_of_the_page_does_what_it_says(place: Path, tmp_path: Path, 
     monkeypatch.setenv("DESK_PASSWORD", "password of rita")
     app(shlex.split(line)[1:], standalone_mode=False)
     assert "Only for the internal pilot; two people read each draft." in capsys.readouterr().out
+
+
+def test_who_answers_makes_another_deployment_and_withdrawing_gives_back_the_one_before(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    loaded = load_recipe(write_flow(tmp_path))
+    before = {row.stage: row.id for row in plan(loaded, work)}
+    assert not (work / "desk.sqlite").exists()
+    site = Site(loaded, work)
+    assert planned_id(site, "scores") == before["scores"]
+    desk = open_desk(f"sqlite:///{_made(work) / 'desk.sqlite'}")
+    desk.add_user("rita", "password of rita", role="reviewer")
+
+    def answer_for(scores: str) -> dict[str, str]:
+        desk.override_gate(scores_id=scores, gate_sha256="0" * 64, verdict="not enough evidence", candidate="copy", person="rita",
+                           reason="x")
+        return {row.stage: row.id for row in plan(loaded, work)}
+
+    assert answer_for("other scores") == before
+    after = answer_for(before["scores"])
+    assert {stage for stage, made in after.items() if made != before[stage]} == {"endpoint"}
+    desk.withdraw_override(before["scores"], person="rita", reason="over")
+    assert {row.stage: row.id for row in plan(loaded, work)} == before
+    desk.close()
 
 
 @pytest.mark.parametrize(("user", "password"), [("rita", "a wrong password"), ("nobody", "password of rita")])

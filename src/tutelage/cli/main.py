@@ -164,6 +164,14 @@ def review_tally(folder: Annotated[Path | None, typer.Argument(metavar="[FOLDER]
     run_tally(folder, work=work, language=language, as_json=json)
 
 
+@review.command("edits")
+def review_edits(work: Work = DEFAULT_WORK, language: Language = None, json: Json = False) -> None:
+    """Tell how much people changed of what each model drafted before the drafts were approved."""
+    from tutelage.cli.review import run_edits
+
+    run_edits(work=work, language=language, as_json=json)
+
+
 @app.command()
 def tasks(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the tasks are written.")],
           run: Annotated[Path | None, typer.Option("--run", metavar="MODEL", help="Run them on this model folder in "

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from tutelage.cli.terminal import tell_result
 from tutelage.core.errors import InputError
+from tutelage.core.files import read_rows
 from tutelage.core.language import text
+from tutelage.core.records import ApprovedRow
+from tutelage.core.store import Store
 from tutelage.pipeline.scored import newest_scored
 
 
@@ -45,6 +48,24 @@ def run_tally(folder: Path | None, *, work: Path, language: str | None, as_json:
                          verdict_key=f"scores.verdict.{found.verdict.replace(' ', '_')}"))
     if found.left:
         tell_result(text("review.left", tongue, left=found.left))
+
+
+def run_edits(*, work: Path, language: str | None, as_json: bool) -> None:
+    """Print, by model, how far approved drafts were from what was accepted."""
+    from tutelage.scores.accepted import accepted_edits
+
+    rows = [row for made in Store(work).all("reviews") for row in read_rows(made.file("rows.jsonl"), ApprovedRow)]
+    if not rows:
+        raise InputError(f"{work}: holds no approved drafts yet. They come when a second person approves a draft on the page /reviews.")
+    tongue = language or "en"
+    for one in accepted_edits(rows):
+        if as_json:
+            tell_result(one.model_dump_json())
+            continue
+        tell_result(text("review.edits", tongue, model=one.model, n=one.n, unchanged=one.unchanged, characters=one.characters, low=one.low,
+                         high=one.high))
+        if one.words is not None:
+            tell_result(text("review.edits_words", tongue, words=one.words, n=one.english))
 
 
 def run_tasks(folder: Path, *, work: Path, model: Path | None, limit: int | None, language: str | None, as_json: bool) -> None:
