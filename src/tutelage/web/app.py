@@ -24,6 +24,7 @@ from tutelage.web.openai_api import openai_routes
 from tutelage.web.pages import Pages, htmx_folder
 from tutelage.web.progress import Follower
 from tutelage.web.review_pages import review_routes
+from tutelage.web.scores_pages import scores_routes
 from tutelage.web.shield import BodyLimit, HostCheck, SecurityHeaders
 from tutelage.web.sign_in import sign_in_routes
 from tutelage.web.site import Site
@@ -50,7 +51,8 @@ def create_app(site: Site) -> FastAPI:
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     for router in (sign_in_routes(site, sessions, pages), draft_routes(site, clauses, pages),
                    own_draft_routes(site, clauses, pages), review_routes(site, clauses, pages), label_routes(site, pages),
-                   training_routes(site, follower, pages), clause_routes(site, clauses, turns), openai_routes(site, turns)):
+                   training_routes(site, follower, pages), scores_routes(site, pages), clause_routes(site, clauses, turns),
+                   openai_routes(site, turns)):
         app.include_router(router)
 
     @app.get("/health")
