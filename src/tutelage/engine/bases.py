@@ -20,7 +20,7 @@ from tutelage.core.files import ID_LENGTH, file_sha256, whole_file
 from tutelage.core.records import Record
 from tutelage.engine.gguf_file import read_metadata
 from tutelage.engine.hubs import fetch, hub_id
-from tutelage.engine.kinds import Kind, check_drafts, kind_of, read_config
+from tutelage.engine.kinds import Kind, check_drafts, is_classifier, kind_of, read_config
 from tutelage.engine.plain_vocabulary import has_plain_vocabulary
 
 # How the chat template of each format is told: texts that it has, and texts that only other formats have beside them.
@@ -40,7 +40,7 @@ class Base(Record):
     """A base model. One of `gguf` (a file) and `folder` (a model folder) is a path, the other is "".
 
     `sha256` is that of the GGUF file, or `folder_sha256` of the folder. `licence` is "" where none is known. A model that is no
-    decoder has the chat format `NO_CHAT`.
+    decoder, or a classifier, has the chat format `NO_CHAT`.
     """
 
     name: str
@@ -142,6 +142,13 @@ def chat_format_of(template: str, *, place: str) -> ChatFormat:
                      "roles into a model folder, and give that folder.")
 
 
+def own_template(base: Base) -> str:
+    """The chat template that the base itself brings, in its GGUF file or its folder; "" without one."""
+    if base.gguf:
+        return str(read_metadata(Path(base.gguf)).get("tokenizer.chat_template", ""))
+    return _template(Path(base.folder))
+
+
 def _template(folder: Path) -> str:
     apart = folder / "chat_template.jinja"
     if apart.is_file():
@@ -204,14 +211,18 @@ def _join(slices: Sequence[Path], path: Path) -> Path:
 
 
 def _folder(path: Path) -> Base:
+    if (path / "adapter_config.json").is_file() and not (path / "config.json").is_file():
+        raise InputError(f"{path}: is an adapter, which is no model without the base that it was trained on. Give the folder merged/ of a "
+                         "model artifact that was made with it.")
     missing = [] if (path / "config.json").is_file() else ["config.json"]
     missing += [] if any(any(path.glob(pattern)) for pattern in WEIGHTS) else ["*.safetensors"]
     missing += [] if (path / "tokenizer.json").is_file() or (not missing and has_plain_vocabulary(path)) else ["tokenizer.json"]
     if missing:
         raise InputError(f"{path}: is no model folder: it has no {', no '.join(missing)}. "
                          "Give a folder with config.json, weights as .safetensors, and tokenizer.json.")
-    kind = kind_of(read_config(path))
-    chat_format = folder_chat_format(path) if kind == "decoder" else NO_CHAT
+    config = read_config(path)
+    kind = kind_of(config)
+    chat_format = folder_chat_format(path) if kind == "decoder" and not is_classifier(config) else NO_CHAT
     return Base(name=path.resolve().name, gguf="", folder=str(path), sha256=folder_sha256(path), chat_format=chat_format,
                 licence="", kind=kind)
 

@@ -29,6 +29,11 @@ def is_encoder(config: Mapping[str, Any]) -> bool:
     return kind_of(config) == "encoder"
 
 
+def is_classifier(config: Mapping[str, Any]) -> bool:
+    """Whether the folder holds a whole classifier: a model with a layer that names texts, whatever kind it was before."""
+    return any(name.endswith("ForSequenceClassification") for name in config.get("architectures") or ())
+
+
 def read_config(folder: Path) -> dict[str, Any]:
     """config.json of a model folder. Raises InputError if it is absent or broken."""
     path = folder / "config.json"

@@ -17,13 +17,15 @@ import transformers
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from tutelage.core.chat import NO_CHAT
 from tutelage.core.errors import InputError
 from tutelage.core.files import ID_LENGTH, write_whole
-from tutelage.engine.bases import Base
+from tutelage.engine.bases import Base, own_template
 from tutelage.engine.gguf_file import read_head
 from tutelage.engine.gguf_folder import write_folder
-from tutelage.engine.kinds import check_drafts, kind_of, read_config
+from tutelage.engine.kinds import check_drafts, is_classifier, kind_of, read_config
 from tutelage.engine.llama_library import LlamaVocabulary
+from tutelage.engine.template_check import check_template
 from tutelage.engine.vocabulary import Vocabulary, as_served, open_tokenizer
 
 JUDGES = re.compile(r"(.+\.)?(classifier|classification_head|score|pre_classifier|pooler)\.")  # layers that a classifier may begin without
@@ -35,7 +37,8 @@ PROBES = ("The Supplier's fee is 12,345.67 euros (net), due within 30 days.", "ç
 def as_folder(base: Base, cache: Path) -> Path:
     """The model folder of `base` at cache/<first 12 digits of its SHA-256>/: fp32 weights, tokenizer, chat.json.
 
-    It is made whole or not at all, once. A file of 4 or 8 bits gives slightly worse weights than those it was made from.
+    It is made whole or not at all, once. A file of 4 or 8 bits gives slightly worse weights than those it was made from. Raises
+    InputError for a base whose own chat template frames turns otherwise than its chat format, and what loading it raises.
     """
     place = cache / base.sha256[:ID_LENGTH]
     if (place / "chat.json").is_file():
@@ -49,6 +52,9 @@ def as_folder(base: Base, cache: Path) -> Path:
             _check_tokenizer(Path(base.gguf), beside)
         else:
             _from_folder(Path(base.folder), beside)
+        if (template := own_template(base)) and base.chat_format != NO_CHAT:
+            begin = read_config(beside).get("bos_token_id")
+            check_template(template, base.chat_format, beside, begin=begin, place=base.gguf or base.folder)
         write_whole(beside / "chat.json", base.chat_format.model_dump_json())
         if (place / "chat.json").is_file():  # another run was faster
             return place
@@ -124,13 +130,14 @@ def _check_tokenizer(path: Path, folder: Path) -> None:
 
 def _from_folder(source: Path, folder: Path) -> None:
     config = read_config(source)
-    if kind_of(config) == "decoder":
+    writes = kind_of(config) == "decoder" and not is_classifier(config)
+    if writes:
         load_causal(source).save_pretrained(folder)
     else:  # which of its outputs will be used is not known yet, so the weights are taken as they are
         write_whole(folder / "config.json", json.dumps(config | {"dtype": "float32"}, indent=1))
         save_file(_weights(source), str(folder / "model.safetensors"), metadata={"format": "pt"})
     tokenizer = open_tokenizer(source)
-    (as_served(tokenizer) if kind_of(config) == "decoder" else tokenizer).save(str(folder / "tokenizer.json"))
+    (as_served(tokenizer) if writes else tokenizer).save(str(folder / "tokenizer.json"))
 
 
 def _weights(source: Path) -> dict[str, torch.Tensor]:
