@@ -85,7 +85,7 @@ def test_a_base_that_cannot_be_exported_is_told_by_line_before_the_training_and_
         make(loaded, tmp_path / "work")
     assert (str(caught.value), caught.value.exit_code) == (why, 2)
     assert not (tmp_path / "work").exists()
-    with pytest.raises(InputError, match="a: there is no such"):  # as far as the training it may go: only the documents are missing
+    with pytest.raises(InputError, match="'a' matches no file"):  # as far as the training it may go: only the documents are missing
         make(loaded, tmp_path / "work", until="training")
 
 
