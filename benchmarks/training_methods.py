@@ -33,25 +33,35 @@ CASES: dict[str, dict[str, object]] = {
 
 def main() -> None:
     """Train by each method, and write what came out."""
-    dataset = Store(Path(sys.argv[1])).latest("dataset")
-    assert dataset is not None, f"{sys.argv[1]} has no dataset; run `tutelage make recipes/demo.yaml --until dataset` first"
-    examples = sorted(read_rows(dataset.file("examples.jsonl"), Example), key=lambda row: row.id)
-    rows = [row for row in examples if row.part == "train"][:TRAIN] + [row for row in examples if row.part == "validation"][:VALIDATION]
     told: dict[str, dict[str, object]] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        folder = as_folder(find_base(BASE), Path(scratch) / "base")
-        write_rows(Path(scratch) / "rows.jsonl", rows)
+        folder = prepare(Path(sys.argv[1]), Path(scratch), train=TRAIN, validation=VALIDATION)
         for name, changed in CASES.items():
-            words = [sys.executable, __file__, scratch, str(folder), json.dumps(changed)]
-            process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-            watch = PeakMemory(process.pid)
-            watch.start()
-            out, _ = process.communicate()
-            told[name] = {**json.loads(out.splitlines()[-1]), "peak_gib": watch.stop()}
+            told[name] = run(Path(scratch), folder, {"maximum_steps": STEPS, "validate_every": STEPS, **changed})
             print(name, told[name], file=sys.stderr)
     worst = max(float(str(one["after"])) / float(str(one["before"])) for name, one in told.items() if not name.startswith("full at"))
     finish("training-methods", {"rows": TRAIN, "steps": STEPS, "methods": told, "worst_ratio": round(worst, 4)},
            [at_most("worst_ratio", 0.97)])
+
+
+def prepare(work: Path, scratch: Path, *, train: int, validation: int) -> Path:
+    """Write the first so many rows of the demo's dataset into `scratch`, and give the folder of the base."""
+    dataset = Store(work).latest("dataset")
+    assert dataset is not None, f"{work} has no dataset; run `tutelage make recipes/demo.yaml --until dataset` first"
+    examples = sorted(read_rows(dataset.file("examples.jsonl"), Example), key=lambda row: row.id)
+    rows = [row for row in examples if row.part == "train"][:train] + [row for row in examples if row.part == "validation"][:validation]
+    write_rows(scratch / "rows.jsonl", rows)
+    return as_folder(find_base(BASE), scratch / "base")
+
+
+def run(scratch: Path, folder: Path, changed: dict[str, object]) -> dict[str, object]:
+    """One training in a process of its own: its figures, and the peak of its memory."""
+    words = [sys.executable, __file__, str(scratch), str(folder), json.dumps(changed)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    watch = PeakMemory(process.pid)
+    watch.start()
+    out, _ = process.communicate()
+    return {**json.loads(out.splitlines()[-1]), "peak_gib": watch.stop()}
 
 
 def one(scratch: Path, folder: Path, changed: dict[str, object]) -> None:
@@ -59,8 +69,7 @@ def one(scratch: Path, folder: Path, changed: dict[str, object]) -> None:
     from tutelage.training.make import make
     from tutelage.training.settings import TrainingSettings
 
-    settings = TrainingSettings.model_validate({"base": BASE, "maximum_steps": STEPS, "validate_every": STEPS, "checkpoint_every": STEPS,
-                                                **changed})
+    settings = TrainingSettings.model_validate({"base": BASE, "checkpoint_every": changed["maximum_steps"], **changed})
     store, none = Store(Path(tempfile.mkdtemp(dir=scratch))), {"inputs": {}, "events": Events(), "recipe": "", "version": 1}
     with store.making("dataset", "rows", settings=Settings(), parents={}, **none) as making:
         write_rows(making.folder / "examples.jsonl", read_rows(scratch / "rows.jsonl", Example))

@@ -18,9 +18,11 @@ from tutelage.engine.bases import find_base
 from tutelage.engine.torch_base import as_folder
 from tutelage.engine.vocabulary import Vocabulary
 from tutelage.training.adapters import trainable
+from tutelage.training.batches import cut_padded
 from tutelage.training.class_rows import ClassRow, classified_text, render_class, score_classes
+from tutelage.training.fitting import Lost
 from tutelage.training.methods import METHODS
-from tutelage.training.objectives.classification import ClassObjective, cut_padded
+from tutelage.training.objectives.classification import ClassObjective
 from tutelage.training.settings import TrainingSettings
 from tutelage.training.tasks_classes import ClassReady, load_judge
 
@@ -47,7 +49,7 @@ def rows_of(folder, **counts):
 
 
 def ready_of(rows):
-    return ClassReady(tuple(rows), tuple(rows), 0, 0, labels=LABELS, held_out=())
+    return ClassReady(tuple(rows), tuple(rows), Lost(), labels=LABELS, held_out=())
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "llama", "gpt2"])

@@ -11,7 +11,7 @@ from class_rows import class_examples
 from tiny_families import make_tiny
 from training_stage import make_dataset, run_training, signal_at, small_examples
 
-from tutelage.core.chat import CHATML
+from tutelage.core.chat import CHATML, NO_CHAT
 from tutelage.core.errors import InputError, Paused
 from tutelage.core.settings import Settings
 from tutelage.core.store import Store
@@ -22,6 +22,7 @@ from tutelage.engine.vocabulary import Vocabulary
 from tutelage.model.merge import merge
 from tutelage.training.adapters import trainable
 from tutelage.training.class_rows import classified_text
+from tutelage.training.fitting import Lost
 from tutelage.training.preflight import Ready
 from tutelage.training.rows import render_row
 from tutelage.training.settings import TrainingSettings
@@ -69,7 +70,7 @@ def test_loss_and_gradients_are_those_of_teacher_and_student_side_by_side(tmp_pa
     size = len(load_causal(base).get_output_embeddings().weight)
     settings = TrainingSettings(task="distillation", method="full", temperature=3.0, teacher_share=0.6, teacher_top_k=size)
     student, teacher = keep_layers(load_causal(base), (1,)), load_causal(base)
-    objective = distil_objective(student, settings, ready=Ready(tuple(rows[:4]), tuple(rows[4:]), 0, 0), base_folder=base,
+    objective = distil_objective(student, settings, ready=Ready(tuple(rows[:4]), tuple(rows[4:]), Lost()), base_folder=base,
                                  scratch=tmp_path, plain=False)
     total = 0.0
     for row in rows[:4]:
@@ -135,6 +136,19 @@ def test_a_classifier_teaches_a_student_of_half_its_layers(tmp_path, encoder):
     assert student.config.num_hidden_layers == 1
     assert set(student.config.label2id) == {"payment", "secrecy", "venue"}
     assert classified_text(rows[0]) == rows[0].messages[1].content
+
+
+def test_a_decoder_that_became_a_classifier_teaches_a_student_too(tmp_path, base):
+    dataset = make_dataset(tmp_path, class_examples())
+    teacher = run_training(tmp_path, base, dataset, **CLASSES)
+    found = find_base(str(teacher.folder / "classifier"))
+    assert (found.kind, found.chat_format) == ("decoder", NO_CHAT)
+    folder = as_folder(found, tmp_path / "cache")
+    made = run_training(tmp_path, folder, dataset, **{**CLASSES, "task": "distillation", "maximum_steps": 16})
+    summary = summary_of(made)
+    assert summary["classes"]["accuracy"] > 0.8
+    student = transformers.AutoModelForSequenceClassification.from_pretrained(made.folder / "classifier")
+    assert (student.config.num_hidden_layers, type(student).__name__) == (1, "LlamaForSequenceClassification")
 
 
 def test_an_encoder_that_is_no_classifier_of_these_classes_cannot_teach(tmp_path, encoder):

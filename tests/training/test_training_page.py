@@ -6,9 +6,11 @@ import pytest
 
 from tutelage.core.files import read_rows
 from tutelage.training.checkpoint import CurveRow
-from tutelage.training.make import Summary
+from tutelage.training.fitting import Lost
 from tutelage.training.page import render
+from tutelage.training.promise import Kept
 from tutelage.training.settings import TrainingSettings
+from tutelage.training.summary import Summary
 
 
 @pytest.fixture
@@ -43,11 +45,25 @@ def test_the_page_tells_what_the_files_say(calm, parts):
 
 def test_rows_that_were_left_out_and_an_early_stop_stand_in_the_headline(parts):
     summary, settings, curve = parts
-    lost = summary.model_copy(update={"rows_lost": 3, "tokens_lost": 4500, "stopped_early": True, "steps": 6, "best_step": 4})
+    lost = summary.model_copy(update={"lost": Lost(left_out=3, left_out_tokens=4500, cut=2, cut_tokens=50, split=1), "tokens_lost": 4550,
+                                      "shrunk_at": (2, 5), "micro_batch_tokens": 64, "stopped_early": True, "steps": 6, "best_step": 4})
     page = render(lost, settings, curve, [10, 20], "en")
     assert "3 rows with 4,500 tokens are longer than 1024 tokens and were left out." in page
     assert "stopped early after 6, the best of them 4" in page
-    assert "4,500 in 3 rows" in page
+    assert "2 rows are longer than 1024 tokens and were cut; 50 tokens of them are lost." in page
+    assert "1 texts are longer than 1024 tokens and were split into pieces; no token is lost." in page
+    assert "4,550 in 5 rows" in page
+    assert "Memory ran out in step 2, 5: from then on 64 tokens were computed at once." in page
+
+
+@pytest.mark.parametrize(("is_kept", "said"), [(True, "The promise was kept: within 20 %"), (False, "The promise was missed by more")])
+def test_the_page_sets_what_was_promised_beside_what_it_took(parts, is_kept, said):
+    summary, settings, curve = parts
+    kept = Kept(promised_minutes=4.0, minutes=5.0, promised_memory_gb=2.0, memory_gb=1.9, is_kept=is_kept)
+    page = render(summary.model_copy(update={"kept": kept}), settings, curve, [10, 20], "en")
+    assert said in page
+    assert re.search(r"Minutes</t[dh]>.*?4\.0.*?5\.0.*?\+25 %", page)
+    assert re.search(r"Memory, GB at most</t[dh]>.*?2\.0.*?1\.9.*?-5 %", page)
 
 
 def test_a_task_without_bytes_shows_its_share_and_rows(parts):

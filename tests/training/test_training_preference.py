@@ -262,7 +262,7 @@ def test_a_pair_is_too_long_only_if_one_of_its_texts_is(tmp_path, base, vocabula
     rows = pairs()
     longest = max(render_pair(row, CHATML, vocabulary).longest for row in rows)
     made = run_training(tmp_path, base, make_dataset(tmp_path, rows), task="orpo", maximum_steps=1, maximum_tokens=longest)
-    assert summary_of(made)["rows_lost"] == 0
+    assert summary_of(made)["tokens_lost"] == 0
 
 
 def test_kto_needs_both_kinds_of_replies(tmp_path, base):

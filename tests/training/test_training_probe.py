@@ -12,6 +12,7 @@ from tutelage.core.events import Events, Recorder
 from tutelage.core.store import Making
 from tutelage.training.budget import Settled
 from tutelage.training.devices import choose_device
+from tutelage.training.fitting import Lost
 from tutelage.training.make import foresee
 from tutelage.training.preflight import Ready
 from tutelage.training.probe import probe
@@ -61,7 +62,7 @@ def test_promise_and_outcome_are_told(tmp_path, base):
 
 def test_a_probe_measures_all_parts_on_rows_of_all_lengths(base, rows):
     settings = TrainingSettings.model_validate({**training_stage.SMALL, "base": "tiny"})
-    ready = Ready(tuple(rows[:12]), tuple(rows[12:]), 0, 0)
+    ready = Ready(tuple(rows[:12]), tuple(rows[12:]), Lost())
     pace = probe(settings, ready, folder=base, device=choose_device(1), seconds=1)
     assert pace.steps >= 2
     assert pace.layers == 2

@@ -6,6 +6,7 @@ import torch
 from tutelage.core.errors import InputError
 from tutelage.training.budget import Settled, fit_steps, fitting_tokens, settle
 from tutelage.training.devices import Device
+from tutelage.training.fitting import Lost
 from tutelage.training.preflight import Ready
 from tutelage.training.probe import once_for_all, spread
 from tutelage.training.promise import Pace, compare, promise_of, seconds_of, work_of
@@ -20,7 +21,7 @@ def row(number: int, length: int) -> TrainingRow:
 
 
 # 40 rows of 100 tokens, 8 a step: 5 steps and 4,000 tokens an epoch, 800 tokens a step; 10 validation rows: 1,000 tokens a measurement.
-READY = Ready(tuple(row(number, 100) for number in range(40)), tuple(row(100 + number, 100) for number in range(10)), 0, 0)
+READY = Ready(tuple(row(number, 100) for number in range(40)), tuple(row(100 + number, 100) for number in range(10)), Lost())
 PACE = Pace(seconds_start=2, seconds_once=3, seconds_hash=1, seconds_token=0.005, seconds_validation_token=0.002,
             seconds_proof_token=0.003, seconds_checkpoint=0.5, memory_gb=3, gb_a_token=0.0025, room_gb=16, gpu_memory_gb=None, widest=800,
             is_measured=True, layers=30, steps=4, seconds=20)
@@ -38,7 +39,7 @@ def test_the_work_counts_tokens_measurements_and_checkpoints():
 
 
 def test_the_steps_of_an_unfinished_epoch_are_counted_by_their_own_rows():
-    ready = Ready(tuple(row(number, 10 + number) for number in range(40)), READY.validation, 0, 0)
+    ready = Ready(tuple(row(number, 10 + number) for number in range(40)), READY.validation, Lost())
     whole = sum(10 + number for number in range(40))
     tokens = [work_of(settings(maximum_steps=steps), ready).tokens for steps in range(1, 11)]
     assert tokens[4] == whole
@@ -111,7 +112,7 @@ def test_too_little_time_is_refused_with_the_least_that_would_do():
 
 
 # 400 rows of 100 tokens: 50 steps an epoch, so 200 steps at most.
-MANY = Ready(tuple(row(number, 100) for number in range(400)), READY.validation, 0, 0)
+MANY = Ready(tuple(row(number, 100) for number in range(400)), READY.validation, Lost())
 
 
 def decide(tmp_path, *paces: Pace, **changed: object) -> tuple[Settled, list[TrainingSettings]]:

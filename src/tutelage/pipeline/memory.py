@@ -22,11 +22,16 @@ def times_learned(dataset: Artifact, training: Artifact) -> Counter[str]:
     from tutelage.training.rows import TrainingRow
 
     parts = {row.id: row.part for row in read_rows(dataset.file("examples.jsonl"), Example)}
-    rows = [TrainingRow(id=fate.row, ids=(), supervised=(), reply_bytes=0) for fate in training.history()
-            if fate.what == "kept" and parts.get(fate.row) == "train"]
+    used = {name: fate.row for fate in training.history() if fate.what in ("kept", "split") and parts.get(fate.row) == "train"
+            for name in fate.became or (fate.row,)}
+    rows = [TrainingRow(id=name, ids=(), supervised=(), reply_bytes=0) for name in used]
     settings = training.manifest.settings
     order = BatchOrder(rows, batch_rows=int(str(settings["batch_rows"])), seed=int(str(settings["seed"])))
-    return Counter(row.id for step in range(_kept_step(training)) for row in order.batch(step))
+    seen = Counter(row.id for step in range(_kept_step(training)) for row in order.batch(step))
+    learned: Counter[str] = Counter()
+    for name, row in used.items():  # of a row in pieces the piece that was learned most often
+        learned[row] = max(learned[row], seen[name])
+    return learned
 
 
 def _kept_step(training: Artifact) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic
@@ -106,13 +106,23 @@ def by_length(rows: Sequence[R]) -> list[R]:
     return sorted(rows, key=lambda row: (len(row.ids), row.id))
 
 
-def micro_batches(rows: Sequence[TrainingRow], *, tokens: int) -> list[MicroBatch]:
-    """The rows, in their order, cut where the next row would make more than `tokens` padded tokens. A longer row stands alone."""
-    groups: list[list[TrainingRow]] = []
+def cut_padded(rows: Sequence[R], *, tokens: int, length: Callable[[R], int] = lambda row: len(row.ids)) -> list[Sequence[R]]:
+    """The rows, in their order, cut where the next one would make more than `tokens` padded tokens. A longer row stands alone.
+
+    `length` counts the tokens that a row takes when no other is longer.
+    """
+    groups: list[list[R]] = []
+    longest = 0
     for row in rows:
-        longest = max(len(row.ids), *(len(other.ids) for other in groups[-1])) if groups else 0
-        if groups and longest * (len(groups[-1]) + 1) <= tokens:
+        if groups and max(longest, length(row)) * (len(groups[-1]) + 1) <= tokens:
             groups[-1].append(row)
+            longest = max(longest, length(row))
         else:
             groups.append([row])
-    return [MicroBatch(tuple(group)) for group in groups]
+            longest = length(row)
+    return list(groups)
+
+
+def micro_batches(rows: Sequence[TrainingRow], *, tokens: int) -> list[MicroBatch]:
+    """The rows in micro-batches of at most `tokens` padded tokens: see `cut_padded`."""
+    return [MicroBatch(tuple(group)) for group in cut_padded(rows, tokens=tokens)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from pydantic_core import to_jsonable_python
 
@@ -12,9 +11,7 @@ from tutelage.core.language import text
 from tutelage.core.page import Cell, Mark, Page, figure, percent
 from tutelage.training.checkpoint import CurveRow
 from tutelage.training.settings import TrainingSettings
-
-if TYPE_CHECKING:
-    from tutelage.training.make import Summary
+from tutelage.training.summary import Summary
 
 SMALL = 180  # height of the drawings below the first
 HASHES = ("weights_sha256", "base_sha256", "tokenizer_sha256", "chat_format_hash", "dataset")
@@ -40,6 +37,7 @@ class _Pages:
     def whole(self) -> str:
         """All sections."""
         self.headline()
+        self.promised()
         self.curves()
         self.rows()
         self.proof()
@@ -60,8 +58,13 @@ class _Pages:
                   "good")
         page.table([self.say("measured"), self.say("base"), self.say("tuned"), self.say("change")], self.measured(),
                    caption=self.say("on_validation", rows=summary.validation.rows, step=summary.best_step))
-        if summary.rows_lost:
-            page.note(self.say("lost", rows=summary.rows_lost, tokens=f"{summary.tokens_lost:,}", limit=self.settings.maximum_tokens))
+        lost, limit = summary.lost, self.settings.maximum_tokens
+        if lost.left_out:
+            page.note(self.say("lost", rows=lost.left_out, tokens=f"{lost.left_out_tokens:,}", limit=limit))
+        if lost.cut:
+            page.note(self.say("cut", rows=lost.cut, tokens=f"{lost.cut_tokens:,}", limit=limit))
+        if lost.split:
+            page.note(self.say("split", rows=lost.split, limit=limit))
         ended = self.say("stopped_early", step=summary.steps, best=summary.best_step) if summary.stopped_early else \
             self.say("all_steps", step=summary.steps, best=summary.best_step)
         page.facts([
@@ -70,6 +73,19 @@ class _Pages:
             (self.say("speed"), self.say("speed_value", pace=figure(summary.tokens_per_second), minutes=f"{summary.seconds / 60:.1f}")),
             (self.say("memory"), self.say("memory_value", most=f"{max(row.memory_mb for row in self.curve):,.0f}")),
             (self.say("device"), self.say("device_value", device=summary.device, threads=summary.threads, path=summary.path))])
+
+    def promised(self) -> None:
+        """What was promised of the training and what it took, and where memory ran out."""
+        kept, page = self.summary.kept, self.page
+        if kept:
+            page.section(self.say("promise"))
+            pairs = (("minutes", kept.promised_minutes, kept.minutes), ("memory_gb", kept.promised_memory_gb, kept.memory_gb))
+            rows = [(self.say(name), f"{promised:.1f}", f"{actual:.1f}", f"{100 * (actual / promised - 1):+.0f} %" if promised else "")
+                    for name, promised, actual in pairs]
+            page.table([self.say("measured"), self.say("promised"), self.say("actual"), self.say("change")], rows,
+                       caption=self.say("promise_kept" if kept.is_kept else "promise_missed"))
+        if self.summary.shrunk_at:
+            page.note(self.say("shrunk", steps=", ".join(map(str, self.summary.shrunk_at)), tokens=self.summary.micro_batch_tokens))
 
     def measured(self) -> list[tuple[Cell, ...]]:
         """Base and tuned model on the validation rows, by each measure that the task has."""
@@ -110,7 +126,8 @@ class _Pages:
         page.section(self.say("lengths"))
         page.facts([(self.say("rows"), self.say("rows_value", train=summary.train.rows, validation=summary.validation.rows)),
                     (self.say("learned"), percent(summary.supervised_share)),
-                    (self.say("tokens_lost"), self.say("lost_value", rows=summary.rows_lost, tokens=f"{summary.tokens_lost:,}"))])
+                    (self.say("tokens_lost"), self.say("lost_value", rows=summary.lost.left_out + summary.lost.cut,
+                                                       tokens=f"{summary.tokens_lost:,}"))])
         page.histogram(self.say("tokens_a_row"), self.lengths, marks=[Mark(self.say("limit"), self.settings.maximum_tokens)])
 
     def proof(self) -> None:

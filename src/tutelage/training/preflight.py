@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
 from tutelage.core.errors import InputError
-from tutelage.core.history import Fate
 from tutelage.core.records import Example, Record
 from tutelage.core.store import Making
 from tutelage.text.leaks import check_leaks, common_runs
+from tutelage.training.fitting import Fitter, Lost, add_up, record_fate
 from tutelage.training.rows import R, Row, TrainingRow
 from tutelage.training.settings import TrainingSettings
 
@@ -31,20 +31,20 @@ class Lengths(Record):
 
 @dataclass(frozen=True)
 class Ready(Generic[R]):
-    """Rows that passed. `lost` counts the tokens of all rows that were left out."""
+    """Rows that passed, and what the length limit cost."""
 
     train: tuple[R, ...]
     validation: tuple[R, ...]
-    lost_rows: int
-    lost_tokens: int
+    lost: Lost
 
 
 def prepare(making: Making, settings: TrainingSettings, examples: Iterable[Example], *, tasks: Sequence[str],
-            render: Callable[[Example], R], check: Callable[[Sequence[R]], None]) -> Ready[R]:
+            render: Callable[[Example], R], check: Callable[[Sequence[R]], None],
+            pieces: Callable[[Example, int], Sequence[R]] | None = None) -> Ready[R]:
     """Train and validation rows, rendered and checked; each gets its fate. Held-out rows are only compared with these.
 
-    `tasks` are those that examples may be of. Raises InputError, with row ids, where a row or the whole cannot be trained on,
-    LeakFound where one gives a held-out row away.
+    `tasks` are those that examples may be of; `pieces` splits a plain text (see `Fitter`). Raises InputError, with row ids, where a
+    row or the whole cannot be trained on, LeakFound where one gives a held-out row away.
     """
     examples = list(examples)
     check_tasks(examples, tasks)
@@ -52,24 +52,25 @@ def prepare(making: Making, settings: TrainingSettings, examples: Iterable[Examp
     taken = [example for example in examples if example.part != "held_out"]
     making.ledger.rows_in(example.id for example in taken)
     rendered = [render(example) for example in taken]
-    check(rendered)
-    long = [row for row in rendered if row.longest > settings.maximum_tokens]
+    limit = settings.maximum_tokens
+    long = [row for row in rendered if row.longest > limit]
     if long and settings.too_long == "refuse":
-        raise InputError(f"training.maximum_tokens: {_named(long)} more than {settings.maximum_tokens} tokens (the longest: "
-                         f"{max(row.longest for row in long)}). Raise maximum_tokens, or set too_long: drop.")
+        raise InputError(f"training.maximum_tokens: {_named(long)} more than {limit} tokens (the longest: "
+                         f"{max(row.longest for row in long)}). Raise maximum_tokens, or set too_long: drop or truncate; plain texts can "
+                         "be split.")
     used: dict[str, list[R]] = {"train": [], "validation": []}
+    lost = []
+    fitter = Fitter(settings, render, pieces)
     for example, row in zip(taken, rendered, strict=True):
-        if row.longest > settings.maximum_tokens:
-            making.ledger.record(Fate(row=row.id, what="dropped", reason="longer than maximum_tokens", name=example.heading,
-                                      detail=f"{row.longest} tokens; {settings.maximum_tokens} allowed"))
-        else:
-            making.ledger.record(Fate(row=row.id, what="kept", reason=f"used for {example.part}", name=example.heading))
-            used[example.part].append(row)
+        rows = fitter.fit(example, row)
+        lost.append(record_fate(making.ledger, example, row, rows, limit))
+        used[example.part] += rows
+    check([*used["train"], *used["validation"]])
     for part, rows in used.items():
         if not rows:
             raise InputError(f"training: there is no {part} row ({len(taken)} rows came in, {len(long)} were longer than "
-                             f"{settings.maximum_tokens} tokens). Give more documents, or raise training.maximum_tokens.")
-    return Ready(tuple(used["train"]), tuple(used["validation"]), len(long), sum(len(row.ids) for row in long))
+                             f"{limit} tokens). Give more documents, or raise training.maximum_tokens.")
+    return Ready(tuple(used["train"]), tuple(used["validation"]), add_up(lost))
 
 
 def check_tasks(examples: Sequence[Example], tasks: Sequence[str]) -> None:
@@ -84,11 +85,12 @@ def check_tasks(examples: Sequence[Example], tasks: Sequence[str]) -> None:
                          "Leave these sources out.")
 
 
-def check_rows(rows: Sequence[TrainingRow], *, end: int | None) -> None:
-    """Raise InputError for rows that teach nothing, do not teach the model to stop, or teach nearly nothing.
+def check_rows(rows: Sequence[TrainingRow], *, end: int | None, specials: Mapping[str, int]) -> None:
+    """Raise InputError for rows that teach nothing, do not teach the model to stop, teach nearly nothing, or begin twice.
 
-    `end` is the token that ends a turn, None where rows have no turns.
+    `end` is the token that ends a turn, None where rows have no turns; `specials` are the special tokens by name.
     """
+    check_beginnings(rows, specials)
     if empty := [row for row in rows if not row.trained]:
         raise InputError(f"training: {_named(empty)} no learned token: the last message must be the assistant's. Correct the dataset.")
     if end is not None and (endless := [row for row in rows if not _turns_end(row, end)]):
@@ -97,6 +99,16 @@ def check_rows(rows: Sequence[TrainingRow], *, end: int | None) -> None:
     if thin := [row for row in rows if row.trained < LEAST_SHARE * len(row.ids)]:
         raise InputError(f"training: {_named(thin)} under {LEAST_SHARE:.0%} learned tokens; nearly all computing would teach nothing. "
                          "Shorten the prompts, or drop these rows.")
+
+
+def check_beginnings(rows: Sequence[Row], specials: Mapping[str, int]) -> None:
+    """Raise InputError for rows that begin with the same special token twice: no model was made so, and its answers get worse."""
+    names = {token: name for name, token in specials.items()}
+    if double := [row for row in rows if len(row.ids) > 1 and row.ids[0] == row.ids[1] and row.ids[0] in names]:
+        name = names[double[0].ids[0]]
+        raise InputError(f"training: {_named(double)} the token {name} twice at the beginning; once is right, and a model answers worse "
+                         f"after two. Leave {name} out of `begin` or `start` in chat.json of the base, or out of the post-processor in "
+                         "its tokenizer.json.")
 
 
 def measure_lengths(rows: Sequence[Row]) -> Lengths:

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 from tutelage.core.chat import ChatFormat, render
 from tutelage.core.engine import Tokenizer
 from tutelage.core.records import Example
+from tutelage.engine.vocabulary import Vocabulary
 
 
 class Row(Protocol):
@@ -78,6 +79,22 @@ def render_text(example: Example, chat_format: ChatFormat, tokenizer: Tokenizer)
     begin = [tokenizer.special(chat_format.begin)] if chat_format.begin else []
     ids = (*begin, *tokenizer.tokenize(example.text))
     return TrainingRow(id=example.id, ids=ids, supervised=(False,) + (True,) * (len(ids) - 1), reply_bytes=len(example.text.encode()))
+
+
+def text_pieces(example: Example, chat_format: ChatFormat, vocabulary: Vocabulary, *, limit: int) -> list[TrainingRow]:
+    """The text as rows of at most `limit` tokens. Each token is learned in exactly one of them, or in none as in the whole.
+
+    Each row begins with what is only read: the format's beginning, or else the token before.
+    """
+    tokens = vocabulary.tokenize(example.text)
+    begin = [vocabulary.special(chat_format.begin)] if chat_format.begin else []
+    pieces = []
+    for number, start in enumerate(range(0 if begin else 1, len(tokens), limit - 1), 1):
+        learned = tokens[start : start + limit - 1]
+        ids = (*(begin or tokens[start - 1 : start]), *learned)
+        size = sum(len(vocabulary.bytes_of(token)) for token in learned)
+        pieces.append(TrainingRow(id=f"{example.id}/{number}", ids=ids, supervised=(False,) + (True,) * len(learned), reply_bytes=size))
+    return pieces
 
 
 def render_row(example: Example, chat_format: ChatFormat, tokenizer: Tokenizer) -> TrainingRow:

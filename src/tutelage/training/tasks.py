@@ -25,7 +25,7 @@ from tutelage.training.objectives.language import LanguageObjective
 from tutelage.training.packed import PackedBody
 from tutelage.training.preflight import Ready, check_rows, prepare
 from tutelage.training.preview import PreviewRow, preview
-from tutelage.training.rows import R, TrainingRow, render_row, render_text
+from tutelage.training.rows import R, TrainingRow, render_row, render_text, text_pieces
 from tutelage.training.settings import TrainingSettings
 from tutelage.training.tasks_classes import class_objective, finish_classes, load_judge, prepare_classes, preview_classes
 from tutelage.training.tasks_distillation import distil_objective, finish_lessons, load_student, prepare_lessons, preview_lessons
@@ -83,14 +83,17 @@ def prepare_replies(making: Making, settings: TrainingSettings, examples: Sequen
     """Rows of prompts and replies; the replies and the tokens that end them are learned."""
     end = end_id(chat_format, vocabulary)
     return prepare(making, settings, examples, tasks=("clause", "instruction", "classification"),
-                   render=lambda example: render_row(example, chat_format, vocabulary), check=lambda rows: check_rows(rows, end=end))
+                   render=lambda example: render_row(example, chat_format, vocabulary),
+                   check=lambda rows: check_rows(rows, end=end, specials=vocabulary.specials))
 
 
 def prepare_texts(making: Making, settings: TrainingSettings, examples: Sequence[Example], chat_format: ChatFormat,
                   vocabulary: Vocabulary) -> Ready[TrainingRow]:
     """Rows of plain text, all of it learned."""
     return prepare(making, settings, examples, tasks=("pretraining", "clause"),
-                   render=lambda example: render_text(example, chat_format, vocabulary), check=lambda rows: check_rows(rows, end=None))
+                   render=lambda example: render_text(example, chat_format, vocabulary),
+                   check=lambda rows: check_rows(rows, end=None, specials=vocabulary.specials),
+                   pieces=lambda example, limit: text_pieces(example, chat_format, vocabulary, limit=limit))
 
 
 def load_decoder(folder: Path, settings: TrainingSettings, ready: Ready[Any]) -> PreTrainedModel:

@@ -19,11 +19,13 @@ from tutelage.core.records import Example
 from tutelage.core.store import Making
 from tutelage.engine.torch_base import load_classifier
 from tutelage.engine.vocabulary import Vocabulary
+from tutelage.training.batches import cut_padded
 from tutelage.training.bodies import bare
 from tutelage.training.class_rows import ClassRow, ClassScores, labels_of, render_class, score_classes
+from tutelage.training.fitting import Fitter
 from tutelage.training.methods import METHODS
-from tutelage.training.objectives.classification import ClassObjective, class_logits, cut_padded
-from tutelage.training.preflight import Ready, check_tasks, prepare
+from tutelage.training.objectives.classification import ClassObjective, class_logits
+from tutelage.training.preflight import Ready, check_beginnings, check_tasks, prepare
 from tutelage.training.preview import SHOWN, Piece, PreviewRow
 from tutelage.training.settings import TrainingSettings
 
@@ -58,10 +60,10 @@ def prepare_classes(making: Making, settings: TrainingSettings, examples: Sequen
                                   detail=example.label))
     known = [example for example in examples if example.label in labels]
     ready = prepare(making, settings, known, tasks=("classification",), render=lambda example: render_class(example, labels, vocabulary),
-                    check=lambda rows: None)
-    held_out = [render_class(example, labels, vocabulary) for example in known if example.part == "held_out"]
-    fit = tuple(row for row in held_out if row.longest <= settings.maximum_tokens)
-    return ClassReady(ready.train, ready.validation, ready.lost_rows, ready.lost_tokens, labels=labels, held_out=fit)
+                    check=lambda rows: check_beginnings(rows, vocabulary.specials))
+    fitter = Fitter(settings, lambda example: render_class(example, labels, vocabulary))
+    held_out = [row for example in known if example.part == "held_out" for row in fitter.fit(example, fitter.render(example))]
+    return ClassReady(ready.train, ready.validation, ready.lost, labels=labels, held_out=tuple(held_out))
 
 
 def load_judge(folder: Path, settings: TrainingSettings, ready: Ready[ClassRow]) -> PreTrainedModel:

@@ -14,14 +14,14 @@ from tutelage.core.errors import InputError
 from tutelage.core.records import Example
 from tutelage.core.store import Making
 from tutelage.engine.fewer_layers import count_layers, keep_layers, kept_layers, write_student
-from tutelage.engine.kinds import read_config
+from tutelage.engine.kinds import is_classifier, read_config
 from tutelage.engine.torch_base import load_causal
 from tutelage.engine.vocabulary import Vocabulary
-from tutelage.training.batches import by_length, micro_batches
+from tutelage.training.batches import by_length, cut_padded, micro_batches
 from tutelage.training.bodies import PaddedBody, bare, choose_body, head_weight
 from tutelage.training.class_rows import ClassRow, ClassScores
 from tutelage.training.methods import METHODS
-from tutelage.training.objectives.classification import class_logits, cut_padded
+from tutelage.training.objectives.classification import class_logits
 from tutelage.training.objectives.distillation import ClassDistillation, TextDistillation
 from tutelage.training.objectives.distillation_loss import Taught, rows_at_once, taught_by
 from tutelage.training.preflight import Ready, check_rows, prepare
@@ -52,7 +52,8 @@ def prepare_lessons(making: Making, settings: TrainingSettings, examples: Sequen
                          f"{', '.join(PLAIN_METHODS)}. Choose one of these.")
     end = end_id(chat_format, vocabulary)
     return prepare(making, settings, examples, tasks=("clause", "instruction", "classification"),
-                   render=lambda example: render_row(example, chat_format, vocabulary), check=lambda rows: check_rows(rows, end=end))
+                   render=lambda example: render_row(example, chat_format, vocabulary),
+                   check=lambda rows: check_rows(rows, end=end, specials=vocabulary.specials))
 
 
 def load_student(folder: Path, settings: TrainingSettings, ready: Ready[Any]) -> PreTrainedModel:
@@ -106,7 +107,7 @@ def _load_teacher(folder: Path, settings: TrainingSettings, ready: Ready[Any]) -
     model = load_judge(folder, settings, ready)
     told = read_config(folder)
     known = tuple(name for _, name in sorted((int(place), name) for place, name in told.get("id2label", {}).items()))
-    if not any(name.endswith("ForSequenceClassification") for name in told.get("architectures") or ()) or known != ready.labels:
+    if not is_classifier(told) or known != ready.labels:
         some = ", ".join(ready.labels[:5]) + (", ..." if len(ready.labels) > 5 else "")
         raise InputError(f"training.base: is no classifier of the classes {some}; only such a one can teach them. Train one with "
                          "training.task: classification on the same dataset, and give the folder classifier/ of that training.")

@@ -33,7 +33,7 @@ def prepare_pairs(making: Making, settings: TrainingSettings, examples: Sequence
     """Rows of two replies to one prompt."""
     end = end_id(chat_format, vocabulary)
     return prepare(making, settings, examples, tasks=("preference",), render=lambda example: render_pair(example, chat_format, vocabulary),
-                   check=lambda rows: check_rows([one for row in rows for one in row.sequences], end=end))
+                   check=lambda rows: check_rows([one for row in rows for one in row.sequences], end=end, specials=vocabulary.specials))
 
 
 def prepare_judged(making: Making, settings: TrainingSettings, examples: Sequence[Example], chat_format: ChatFormat,
@@ -42,7 +42,7 @@ def prepare_judged(making: Making, settings: TrainingSettings, examples: Sequenc
     end, others = end_id(chat_format, vocabulary), mismatched_replies(examples)
     ready = prepare(making, settings, examples, tasks=("feedback",),
                     render=lambda example: render_judged(example, others[example.id], chat_format, vocabulary),
-                    check=lambda rows: check_rows([one for row in rows for one in row.sequences], end=end))
+                    check=lambda rows: check_rows([one for row in rows for one in row.sequences], end=end, specials=vocabulary.specials))
     if len({row.wanted for row in ready.train}) == 1:
         kind = "wanted" if ready.train[0].wanted else "unwanted"
         raise InputError(f"training: all {len(ready.train)} training rows are {kind} replies; training.task: kto learns from wanted and "

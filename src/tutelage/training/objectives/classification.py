@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from tutelage.training.batches import by_length
+from tutelage.training.batches import by_length, cut_padded
 from tutelage.training.class_rows import ClassRow
 from tutelage.training.objectives import Measured
 
@@ -35,8 +35,8 @@ class ClassObjective:
         return cut_padded(rows, tokens=tokens)
 
     def loss(self, rows: Sequence[ClassRow]) -> torch.Tensor:
-        """Sum of the rows' cross-entropies, in nats. A float64 scalar."""
-        return self._loss(class_logits(self._model, rows, padding=self._padding), rows)
+        """Sum of the rows' losses, in nats. A float64 scalar."""
+        return self.of_logits(class_logits(self._model, rows, padding=self._padding), rows)
 
     @torch.no_grad()
     def measure(self, rows: Sequence[ClassRow], *, tokens: int) -> Measured:
@@ -44,25 +44,13 @@ class ClassObjective:
         total, right = 0.0, 0
         for group in self.micro_batches(by_length(rows), tokens=tokens):
             logits = class_logits(self._model, group, padding=self._padding)
-            total += float(self._loss(logits, group))
+            total += float(self.of_logits(logits, group))
             right += int((logits.argmax(1) == class_targets(group, logits.device)).sum())
         return Measured(loss=total / len(rows), bits_per_byte=None, score=right / len(rows))
 
-    @staticmethod
-    def _loss(logits: torch.Tensor, rows: Sequence[ClassRow]) -> torch.Tensor:
+    def of_logits(self, logits: torch.Tensor, rows: Sequence[ClassRow]) -> torch.Tensor:
+        """The sum of the loss over the rows, whose logits these are."""
         return F.cross_entropy(logits.double(), class_targets(rows, logits.device), reduction="sum")
-
-
-def cut_padded(rows: Sequence[ClassRow], *, tokens: int) -> list[Sequence[ClassRow]]:
-    """The rows, in their order, cut where the next one would make more than `tokens` padded tokens. A longer row stands alone."""
-    groups: list[list[ClassRow]] = []
-    for row in rows:
-        longest = max(len(row.ids), *(len(other.ids) for other in groups[-1])) if groups else 0
-        if groups and longest * (len(groups[-1]) + 1) <= tokens:
-            groups[-1].append(row)
-        else:
-            groups.append([row])
-    return list(groups)
 
 
 def class_logits(model: Any, rows: Sequence[ClassRow], *, padding: int) -> torch.Tensor:

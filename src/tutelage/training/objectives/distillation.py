@@ -8,37 +8,23 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 
-from tutelage.training.batches import MicroBatch, by_length, micro_batches
+from tutelage.training.batches import MicroBatch, by_length
 from tutelage.training.bodies import Body
 from tutelage.training.class_rows import ClassRow
 from tutelage.training.objectives import Measured
-from tutelage.training.objectives.classification import class_logits, class_targets, cut_padded
+from tutelage.training.objectives.classification import ClassObjective
 from tutelage.training.objectives.distillation_loss import Terms, distil_loss, distil_terms, mixed
+from tutelage.training.objectives.language import LanguageObjective
 from tutelage.training.rows import TrainingRow
 from tutelage.training.teacher import TeacherCache
 
 
-class TextDistillation:
+class TextDistillation(LanguageObjective):
     """A decoder learns from a decoder: divergence and cross-entropy of each learned token, mixed."""
 
-    unit = "token"
-
     def __init__(self, body: Body, weight: torch.Tensor, cache: TeacherCache, *, temperature: float, share: float) -> None:
-        self._body, self._weight, self._cache = body, weight, cache
-        self._temperature, self._share = temperature, share
-        self.path = body.name
-
-    def refresh(self) -> None:
-        """Take over changed weights."""
-        self._body.refresh()
-
-    def count(self, rows: Sequence[TrainingRow]) -> int:
-        """Number of learned tokens."""
-        return sum(row.trained for row in rows)
-
-    def micro_batches(self, rows: Sequence[TrainingRow], *, tokens: int) -> list[Sequence[TrainingRow]]:
-        """The rows, cut where the next one would make more than `tokens` padded tokens."""
-        return [batch.rows for batch in micro_batches(rows, tokens=tokens)]
+        super().__init__(body, weight)
+        self._cache, self._temperature, self._share = cache, temperature, share
 
     def loss(self, rows: Sequence[TrainingRow]) -> torch.Tensor:
         """Sum of the mixed loss over all learned tokens. A float64 scalar."""
@@ -60,45 +46,16 @@ class TextDistillation:
                         bits_per_byte=nats / math.log(2) / max(1, sum(row.reply_bytes for row in rows)))
 
 
-class ClassDistillation:
-    """A classifier learns from a classifier: divergence and cross-entropy of each row's class, mixed. The score is the accuracy."""
-
-    unit = "row"
-    path = "padded"
+class ClassDistillation(ClassObjective):
+    """A classifier learns from a classifier: divergence and cross-entropy of each row's class, mixed."""
 
     def __init__(self, model: torch.nn.Module, cache: TeacherCache, *, padding: int, temperature: float, share: float) -> None:
-        self._model, self._cache, self._padding = model, cache, padding
-        self._temperature, self._share = temperature, share
+        super().__init__(model, padding=padding)
+        self._cache, self._temperature, self._share = cache, temperature, share
 
-    def refresh(self) -> None:
-        """Nothing to do: the layers read their weights themselves."""
-
-    def count(self, rows: Sequence[ClassRow]) -> int:
-        """Number of rows."""
-        return len(rows)
-
-    def micro_batches(self, rows: Sequence[ClassRow], *, tokens: int) -> list[Sequence[ClassRow]]:
-        """The rows, in their order, cut where the next one would make more than `tokens` padded tokens."""
-        return cut_padded(rows, tokens=tokens)
-
-    def loss(self, rows: Sequence[ClassRow]) -> torch.Tensor:
-        """Sum of the rows' mixed losses. A float64 scalar."""
-        return self._mixed(class_logits(self._model, rows, padding=self._padding), rows)
-
-    @torch.no_grad()
-    def measure(self, rows: Sequence[ClassRow], *, tokens: int) -> Measured:
-        """The mean mixed loss, and the share of rows whose likeliest class is theirs."""
-        total, right = 0.0, 0
-        for group in self.micro_batches(by_length(rows), tokens=tokens):
-            logits = class_logits(self._model, group, padding=self._padding)
-            total += float(self._mixed(logits, group))
-            right += int((logits.argmax(1) == class_targets(group, logits.device)).sum())
-        return Measured(loss=total / len(rows), bits_per_byte=None, score=right / len(rows))
-
-    def _mixed(self, logits: torch.Tensor, rows: Sequence[ClassRow]) -> torch.Tensor:
-        """The classes are few: the teacher's answer has all of them, so nothing is left over."""
+    def of_logits(self, logits: torch.Tensor, rows: Sequence[ClassRow]) -> torch.Tensor:
+        """The sum of the mixed loss. The classes are few: the teacher's answer has all of them, so nothing is left over."""
         taught = self._cache.taught(rows, logits.device)
         said = F.log_softmax(logits.double() / self._temperature, 1).gather(1, taught.ids)
         divergence = (taught.logprobs.exp() * (taught.logprobs - said)).sum()
-        nats = F.cross_entropy(logits.double(), class_targets(rows, logits.device), reduction="sum")
-        return mixed(Terms(divergence, nats), temperature=self._temperature, share=self._share)
+        return mixed(Terms(divergence, super().of_logits(logits, rows)), temperature=self._temperature, share=self._share)

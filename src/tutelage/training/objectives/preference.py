@@ -12,7 +12,7 @@ import torch
 
 from tutelage.core.files import read_rows, write_rows
 from tutelage.core.records import Record
-from tutelage.training.batches import MicroBatch, by_length, micro_batches
+from tutelage.training.batches import MicroBatch, by_length, cut_padded, micro_batches
 from tutelage.training.bodies import Body
 from tutelage.training.losses import head_loss
 from tutelage.training.objectives import Measured
@@ -216,17 +216,7 @@ def balanced(rows: Sequence[JudgedRow]) -> tuple[float, float]:
 
 def two_by_two(rows: Sequence[S], *, tokens: int) -> list[Sequence[S]]:
     """The rows, in their order, cut where the next one would make more than `tokens` tokens of two padded sequences each."""
-    groups: list[list[S]] = []
-    longest = 0
-    for row in rows:
-        length = max(len(one.ids) for one in row.sequences)
-        if groups and 2 * max(longest, length) * (len(groups[-1]) + 1) <= tokens:
-            groups[-1].append(row)
-            longest = max(longest, length)
-        else:
-            groups.append([row])
-            longest = length
-    return list(groups)
+    return cut_padded(rows, tokens=tokens, length=lambda row: 2 * row.longest)
 
 
 def bits_a_byte(nats: float, rows: Sequence[TrainingRow]) -> float:
