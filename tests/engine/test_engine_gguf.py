@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from tutelage.core.errors import InputError, ServiceUnavailable
+from tutelage.core.errors import InputError
 from tutelage.core.records import Answer, Sampling
 from tutelage.engine.gguf_engine import GgufEngine, _start
 from tutelage.engine.gguf_file import read_metadata
@@ -60,8 +60,9 @@ def test_the_http_door_of_llama_cpp_is_locked(tiny_gguf):
 
 
 def test_a_token_outside_the_vocabulary_is_refused_and_the_engine_goes_on(engines):
-    with pytest.raises(ServiceUnavailable, match="refused the prompt of 2 tokens: Prompt contains invalid tokens"):
-        engines["gguf"].generate([[1, 99999]], Sampling(max_tokens=4), end_ids=())
+    for ask in (engines["gguf"].stream, lambda prompt, *rest, **more: engines["gguf"].generate([prompt], *rest, **more)):
+        with pytest.raises(InputError, match="token id 99999 is outside the vocabulary of"):
+            ask([1, 99999], Sampling(max_tokens=4), end_ids=())
     with pytest.raises(InputError, match="token id 99999 is outside the vocabulary of"):
         engines["gguf"].score([[1, 99999]], [1])
     assert isinstance(engines["gguf"].generate([[1, 77]], Sampling(max_tokens=4), end_ids=())[0], Answer)
@@ -78,6 +79,22 @@ def test_scores_of_a_row_longer_than_one_batch_equal_those_of_torch(engines):
     exact, copy = (engines[name].score([row], [500])[0] for name in ("torch", "gguf"))
     assert len(copy) == 200
     assert [score.logprob for score in copy] == pytest.approx([score.logprob for score in exact], abs=0.03)
+
+
+def test_chances_are_the_scores_with_the_likeliest_tokens_best_first(engines):
+    draw = random.Random(4)
+    row = [draw.randrange(3, 300) for _ in range(600)]
+    engine = engines["gguf"]
+    found = engine.chances(row, 550, likeliest=5)
+    assert [chance.logprob for chance in found] == [score.logprob for score in engine.score([row], [550])[0]]
+    assert [chance.token_id for chance in found] == row[550:]
+    for place, chance in enumerate(found[:3], start=550):
+        assert chance.likeliest[0].token_id == engine.best_next([row[:place]])[0]
+        told = [other.logprob for other in chance.likeliest]
+        assert told == sorted(told, reverse=True)
+        again = [engine.score([[*row[:place], other.token_id]], [place])[0][0].logprob for other in chance.likeliest]
+        assert told == pytest.approx(again, abs=0.03)  # a batch of another length rounds its 16-bit keys and values differently
+    assert [chance.likeliest for chance in engine.chances(row[:5], 1, likeliest=0)] == [()] * 4
 
 
 def test_memory_is_the_file_and_the_keys_and_values(engines, tiny_gguf):

@@ -22,7 +22,7 @@ from tutelage.core.engine import CannotDo
 from tutelage.core.errors import InputError, TutelageError
 from tutelage.core.events import Events
 from tutelage.core.files import write_rows, write_whole
-from tutelage.core.records import Answer, Deployment, GateDecision, Sampling, TokenScore, Unlabelled
+from tutelage.core.records import Answer, Deployment, GateDecision, Sampling, TokenChance, TokenScore, Unlabelled
 from tutelage.core.settings import Settings
 from tutelage.core.store import Store
 from tutelage.desk.desk import open_desk
@@ -90,6 +90,12 @@ class CharacterEngine:
     def score(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[TokenScore]]:
         return [[TokenScore(token_id=token, logprob=-1.0) for token in row[start:]] for row, start in zip(rows, starts, strict=True)]
 
+    def chances(self, row: Sequence[int], start: int, *, likeliest: int) -> list[TokenChance]:
+        """A token has -0.5, the letter after it in the alphabet of code points -1.5, the next -2.5 and so on."""
+        return [TokenChance(token_id=token, logprob=-0.5,
+                            likeliest=tuple(TokenScore(token_id=token + step, logprob=-0.5 - step) for step in range(likeliest)))
+                for token in row[start:]]
+
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         raise CannotDo("no embeddings")
 
@@ -109,7 +115,8 @@ class CharacterEngine:
         self.is_closed = True
 
 
-def make_site(work: Path, *, base: CharacterEngine | None = None, tuned: CharacterEngine | None = None, language: str = "en") -> Site:
+def make_site(work: Path, *, base: CharacterEngine | None = None, tuned: CharacterEngine | None = None, language: str = "en",
+              endpoint: EndpointSettings | None = None) -> Site:
     """Desk with drafter, second_drafter, reviewer and the shipped library; a door with `base`, and with `tuned` if there is one."""
     work.mkdir(parents=True, exist_ok=True)
     (work / "desk.sqlite").write_bytes(_filled_desk())
@@ -121,6 +128,7 @@ def make_site(work: Path, *, base: CharacterEngine | None = None, tuned: Charact
         deploy(work)
         assert door.refresh()
     return Site(desk=desk, door=door, work=work, drafting=DraftingSettings(opening=OPENING), secret=b"s" * 32, language=language,
+                endpoint=endpoint or EndpointSettings(),
                 progress=lambda: next(iter(sorted(work.glob("runs/*/events.jsonl"), reverse=True)), None))
 
 

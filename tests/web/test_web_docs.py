@@ -22,7 +22,8 @@ EXAMPLES = re.findall(r"```(bash|python)\n(.*?)```(?:\n```json\n(.*?)```)?", PAG
 def environment(tmp_path_factory):
     site = make_site(tmp_path_factory.mktemp("docs"), tuned=CharacterEngine(TUNED, context_length=2048))
     with running(create_app(site)) as address:
-        yield {**os.environ, "ADDRESS": address, "KEY": site.desk.new_key("docs"), "no_proxy": "*"}
+        yield {**os.environ, "ADDRESS": address, "KEY": site.desk.new_key("docs"),
+               "METRICS_KEY": site.desk.new_key("figures", scopes=("metrics",)), "no_proxy": "*"}
 
 
 def same_shape(shown: object, got: object, place: str = "answer") -> None:
@@ -43,8 +44,8 @@ def same_shape(shown: object, got: object, place: str = "answer") -> None:
 
 
 def test_the_page_has_its_examples():
-    assert len(EXAMPLES) == 8
-    assert sum(bool(shown) for _, _, shown in EXAMPLES) == 5
+    assert len(EXAMPLES) == 14
+    assert sum(bool(shown) for _, _, shown in EXAMPLES) == 10
 
 
 @pytest.mark.parametrize("kind, code, shown", EXAMPLES, ids=[f"{number}-{kind}" for number, (kind, _, _) in enumerate(EXAMPLES)])

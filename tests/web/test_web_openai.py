@@ -101,8 +101,10 @@ def test_text_parts_are_joined_as_they_stand(client, tuned):
 
 @pytest.mark.parametrize("change, param, code", [
     ({"tools": []}, "tools", "unknown_parameter"),
-    ({"logprobs": True}, "logprobs", "unknown_parameter"),
-    ({"n": 2}, "n", "invalid_value"),
+    ({"logprobs": 1}, "logprobs", "invalid_value"),
+    ({"top_logprobs": 2}, "top_logprobs", "invalid_value"),
+    ({"logprobs": True, "top_logprobs": 21}, "top_logprobs", "invalid_value"),
+    ({"n": 17}, "n", "invalid_value"),
     ({"n": 0}, "n", "invalid_value"),
     ({"temperature": 2.1}, "temperature", "invalid_value"),
     ({"temperature": "0"}, "temperature", "invalid_value"),
@@ -199,7 +201,7 @@ def test_the_openai_client_raises_its_own_errors(outside, address):
     with pytest.raises(openai.NotFoundError, match="does not exist"):
         outside.chat.completions.create(model="other", messages=MESSAGES)
     with pytest.raises(openai.BadRequestError, match="'n'"):
-        outside.chat.completions.create(model=TUNED, messages=MESSAGES, n=2)
+        outside.chat.completions.create(model=TUNED, messages=MESSAGES, n=17)
     with openai.OpenAI(base_url=f"{address}/v1", api_key="wrong", max_retries=0) as stranger, \
             pytest.raises(openai.AuthenticationError, match="No valid key"):
         stranger.models.list()

@@ -64,7 +64,7 @@ def run_serve(recipe: Path, changes: list[str], *, port: int, with_make: bool, d
     door = _open_door(place, desk, tongue)
     address = f"http://{HOST}:{port}/"
     site = Site(desk=desk, door=door, work=work, drafting=loaded.recipe.drafting, secret=_secret(work), language=tongue,
-                progress=lambda: newest_events(work, loaded.recipe.name))
+                progress=lambda: newest_events(work, loaded.recipe.name), endpoint=loaded.recipe.endpoint)
     stop = threading.Event()
     maker: list[Maker] = []
 

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from tutelage.core.errors import TutelageError
-from tutelage.core.records import Answer, Sampling, TokenScore
+from tutelage.core.records import Answer, Sampling, TokenChance, TokenScore
 
 
 class CannotDo(TutelageError):
@@ -80,4 +80,13 @@ class Engine(Tokenizer, Protocol):
 
     def close(self) -> None:
         """Free everything. Further calls are errors."""
+        ...
+
+
+@runtime_checkable
+class TellsChances(Protocol):
+    """An ability that some engines have beside `Engine`: they tell what else could have stood in each place."""
+
+    def chances(self, row: Sequence[int], start: int, *, likeliest: int) -> list[TokenChance]:
+        """For the tokens of a row from its start (>= 1) on: their scores, with as many of the likeliest tokens as asked."""
         ...

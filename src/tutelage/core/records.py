@@ -202,6 +202,12 @@ class TokenScore(Record):
     logprob: float
 
 
+class TokenChance(TokenScore):
+    """The same with the tokens that the model found likeliest in that place, best first."""
+
+    likeliest: tuple[TokenScore, ...]
+
+
 class Sampling(Record):
     """How to decode. A temperature of 0 is greedy; `repetition_penalty` 1.0 is none."""
 

@@ -16,5 +16,9 @@ class EndpointSettings(Settings):
     """Requests answered at the same time; each has its own share of memory for its context."""
     override_people: int = Field(default=1, ge=1, le=2)
     """How many different reviewers must answer for a copy whose scores decide nothing (`tutelage override`) before it is served."""
+    waiting: int = Field(default=16, ge=0, le=10_000)
+    """Requests that may wait for their turn; the next one is refused with 429 and a time to wait."""
+    deadline: float = Field(default=600.0, gt=0, le=86_400)
+    """Seconds in which a request must be answered, waiting included; later it ends with 503."""
     threads: int | None = Field(default=None, ge=1, le=256)
     """Processor threads of the engine; left out: all cores but one, at least one."""

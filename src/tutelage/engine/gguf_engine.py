@@ -15,7 +15,7 @@ import numpy as np
 
 from tutelage.core.engine import CannotDo
 from tutelage.core.errors import InputError, ServiceUnavailable
-from tutelage.core.records import Answer, Sampling, TokenScore
+from tutelage.core.records import Answer, Sampling, TokenChance, TokenScore
 from tutelage.engine.gguf_file import Value, read_metadata
 from tutelage.engine.llama_library import LlamaScorer, LlamaVocabulary, library
 from tutelage.engine.reply import Reply
@@ -64,25 +64,31 @@ class GgufEngine:
         """One reply to each prompt, up to `parallel` at once."""
         for prompt in prompts:
             check_prompt(prompt, sampling, self.context_length)
+            self._check_ids(prompt)
         return list(self._workers.map(lambda prompt: self._complete(prompt, sampling, end_ids, lambda _: True), prompts))
 
     def stream(self, prompt_ids: Sequence[int], sampling: Sampling, *, end_ids: Sequence[int]) -> Iterator[str | Answer]:
         """Pieces of text as they come, then the Answer. Several threads may stream at once."""
         check_prompt(prompt_ids, sampling, self.context_length)
+        self._check_ids(prompt_ids)
         return self._stream(prompt_ids, sampling, end_ids)
 
     def score(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[TokenScore]]:
         """Log-probabilities of each row's tokens from its start on, by the same code that generates."""
-        check_rows(rows, starts)
-        for row in rows:
-            check_fits(len(row), 0, self.context_length)
-            outside = [token for token in row if not 0 <= token < self._vocabulary.size]
-            if outside:
-                raise InputError(f"token id {outside[0]} is outside the vocabulary of {self._vocabulary.size}; tokenize with this engine.")
+        self._check_scored(rows, starts)
         with self._scoring:
             found = self._open_scorer().score(rows, starts)
         return [[TokenScore(token_id=token, logprob=logprob) for token, logprob in zip(row[start:], logprobs, strict=True)]
                 for row, start, logprobs in zip(rows, starts, found, strict=True)]
+
+    def chances(self, row: Sequence[int], start: int, *, likeliest: int) -> list[TokenChance]:
+        """What else could have stood in the place of each token from `start` on, by the same code that scores."""
+        self._check_scored([row], [start])
+        with self._scoring:
+            found = self._open_scorer().likeliest(row, start, likeliest)
+        return [TokenChance(token_id=token, logprob=logprob,
+                            likeliest=tuple(TokenScore(token_id=other, logprob=value) for other, value in others))
+                for token, (logprob, others) in zip(row[start:], found, strict=True)]
 
     def best_next(self, prompts: Sequence[Sequence[int]]) -> list[int]:
         """The likeliest token after each prompt."""
@@ -124,6 +130,17 @@ class GgufEngine:
         self._vocabulary.close()
         if self._scorer is not None:
             self._scorer.close()
+
+    def _check_scored(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> None:
+        check_rows(rows, starts)
+        for row in rows:
+            check_fits(len(row), 0, self.context_length)
+            self._check_ids(row)
+
+    def _check_ids(self, ids: Sequence[int]) -> None:
+        outside = [token for token in ids if not 0 <= token < self._vocabulary.size]
+        if outside:
+            raise InputError(f"token id {outside[0]} is outside the vocabulary of {self._vocabulary.size}; tokenize with this engine.")
 
     def _open_scorer(self) -> LlamaScorer:
         """The scorer, loaded when it is first needed: serving does not pay for it."""

@@ -158,6 +158,10 @@ class LlamaScorer:
         """Natural-log probabilities of each row's tokens from its start (>= 1) on, each given all before it."""
         return list(self._pool.map(lambda row, start: self._with_context(lambda context: context.score(row, start)), rows, starts))
 
+    def likeliest(self, row: Sequence[int], start: int, count: int) -> list[tuple[float, list[tuple[int, float]]]]:
+        """For each token of a row from its start on: its log-probability, and the likeliest tokens there with theirs."""
+        return self._with_context(lambda context: context.likeliest(row, start, count))
+
     def best_next(self, prompts: Sequence[Sequence[int]]) -> list[int]:
         """The likeliest token after each prompt."""
         return list(self._pool.map(lambda prompt: self._with_context(lambda context: context.best_next(prompt)), prompts))
@@ -197,6 +201,19 @@ class LlamaContext:
         for last, wanted in self._read(row[:-1], start - 1):
             if wanted:
                 found += self._logprobs(np.array(row[last - wanted + 1:last + 1]))
+        return found
+
+    def likeliest(self, row: Sequence[int], start: int, count: int) -> list[tuple[float, list[tuple[int, float]]]]:
+        """Of each token from `start` on its log-probability, and the `count` likeliest tokens with theirs, best first."""
+        found: list[tuple[float, list[tuple[int, float]]]] = []
+        for last, wanted in self._read(row[:-1], start - 1):
+            if wanted:
+                targets = row[last - wanted + 1:last + 1]
+                logprobs = self._logprobs(np.array(targets))
+                for logits, target, logprob in zip(self._logits(wanted), targets, logprobs, strict=True):
+                    some = np.argpartition(-logits, count)[:count]
+                    best = some[np.lexsort((some, -logits[some]))]
+                    found.append((logprob, [(int(token), logprob + (float(logits[token]) - float(logits[target]))) for token in best]))
         return found
 
     def best_next(self, prompt: Sequence[int]) -> int:

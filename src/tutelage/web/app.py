@@ -9,12 +9,13 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from tutelage.core.errors import InputError, ServiceUnavailable, TutelageError
 from tutelage.core.language import text
 from tutelage.desk.errors import DeskError, NotFound
+from tutelage.endpoint.meter import Meter
 from tutelage.web.auth import Guard, Sessions, error_response, is_api
 from tutelage.web.clause_api import clause_routes
 from tutelage.web.clauses import Clauses
@@ -25,6 +26,7 @@ from tutelage.web.pages import Pages, htmx_folder
 from tutelage.web.progress import Follower
 from tutelage.web.review_pages import review_routes
 from tutelage.web.scores_pages import scores_routes
+from tutelage.web.service_api import service_routes
 from tutelage.web.shield import BodyLimit, HostCheck, SecurityHeaders
 from tutelage.web.sign_in import sign_in_routes
 from tutelage.web.site import Site
@@ -42,7 +44,7 @@ def create_app(site: Site) -> FastAPI:
     """The whole site, ready for an ASGI server."""
     sessions = Sessions(site.secret)
     follower = Follower(site.progress)
-    pages, clauses, turns = Pages(site, follower), Clauses(site), Turns()
+    pages, clauses, turns, meter = Pages(site, follower), Clauses(site), Turns(site.endpoint.parallel, site.endpoint.waiting), Meter()
     # The first one stands outermost: a request for a foreign host costs nothing more.
     shield = [Middleware(SecurityHeaders), Middleware(HostCheck, hosts=site.hosts), Middleware(BodyLimit),
               Middleware(Guard, desk=site.desk, sessions=sessions)]
@@ -52,12 +54,8 @@ def create_app(site: Site) -> FastAPI:
     for router in (sign_in_routes(site, sessions, pages), draft_routes(site, clauses, pages),
                    own_draft_routes(site, clauses, pages), review_routes(site, clauses, pages), label_routes(site, pages),
                    training_routes(site, follower, pages), scores_routes(site, pages), clause_routes(site, clauses, turns),
-                   openai_routes(site, turns)):
+                   openai_routes(site, turns, meter), service_routes(site, turns, meter)):
         app.include_router(router)
-
-    @app.get("/health")
-    def health() -> Response:
-        return JSONResponse({"ok": True, "model_served": site.door.served() is not None})
 
     _add_error_answers(app, pages)
     return app

@@ -25,10 +25,12 @@ SESSION_SECONDS = 12 * 3600
 CSRF_HEADER = "x-csrf-token"
 CSRF_FIELD = "csrf_token"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-OPEN_PATHS = ("/sign-in", "/health")
+OPEN_PATHS = ("/sign-in", "/health", "/ready")
 OPEN_FOLDER = "/static/"
 SCOPE = "generate"
+SCOPES = {"/metrics": "metrics"}  # paths that ask for another scope
 API_FOLDERS = ("/api/", "/v1/")
+API_PATHS = ("/metrics", "/tokenize", "/detokenize", "/tokenizer_info")
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def is_open(path: str) -> bool:
 
 def is_api(path: str) -> bool:
     """Whether a path answers in JSON, to keys too."""
-    return path.startswith(API_FOLDERS)
+    return path.startswith(API_FOLDERS) or path in API_PATHS
 
 
 class Guard:
@@ -157,8 +159,9 @@ class Guard:
         refusal: Response | None = None
         if visitor is None:
             refusal = None if is_open(path) else _refuse(connection)
-        elif visitor.key and SCOPE not in visitor.key.scopes:
-            refusal = error_response(403, f"This key has the scopes {', '.join(visitor.key.scopes) or '(none)'}; the API needs {SCOPE!r}. "
+        elif visitor.key and SCOPES.get(path, SCOPE) not in visitor.key.scopes:
+            needed = SCOPES.get(path, SCOPE)
+            refusal = error_response(403, f"This key has the scopes {', '.join(visitor.key.scopes) or '(none)'}; {path} needs {needed!r}. "
                                      "Ask for another key.", kind="permission_error", code="scope_missing")
         elif visitor.user and scope["method"] not in SAFE_METHODS and not is_open(path) and not self._has_token(connection, visitor):
             refusal = error_response(403, "This request lacks the session's CSRF token. Load the page again and repeat it.",

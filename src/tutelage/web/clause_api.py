@@ -20,11 +20,11 @@ from tutelage.endpoint.serving import Served
 from tutelage.text.clause_types import CLAUSE_TYPES
 from tutelage.web.auth import error_response, visitor_of
 from tutelage.web.clauses import Clauses
-from tutelage.web.openai_shapes import Json, Shape
+from tutelage.web.openai_answers import Json
+from tutelage.web.openai_shapes import Shape
 from tutelage.web.site import Site
-from tutelage.web.streaming import Crowded, EventStream, Turns, answering, unless_gone, whole
+from tutelage.web.streaming import BUSY_SECONDS, Crowded, EventStream, Turns, answering, unless_gone, whole
 
-BUSY_SECONDS = "2"
 CROWDED = "too_many_requests"
 
 

@@ -1,40 +1,29 @@
-"""POST /v1/chat/completions and GET /v1/models: the model that passed its gate, for any client of OpenAI's API."""
+"""Chat completions, completions and models: the model that passed its gate, for any client of OpenAI's API."""
 
 from __future__ import annotations
 
-import json
-import secrets
-import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import TypeVar
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from tutelage.core.chat import end_id, render
-from tutelage.core.errors import InputError
-from tutelage.core.records import Answer, Sampling
+from tutelage.endpoint.meter import Meter
 from tutelage.endpoint.serving import Served
+from tutelage.web.answering import Answering
 from tutelage.web.auth import error_response, visitor_of
-from tutelage.web.openai_shapes import ChatRequest, Json, chunk, completion, read_request, usage
+from tutelage.web.generation import Wanted, chat_choices, text_choices
+from tutelage.web.openai_answers import ChatShape, Json, TextShape
+from tutelage.web.openai_shapes import ChatRequest, TextRequest, read_request
 from tutelage.web.site import Site
-from tutelage.web.streaming import Crowded, EventStream, Pieces, Turns, answering, unless_gone, whole
+from tutelage.web.streaming import Turns
 
-BUSY_SECONDS = "2"
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """A checked request, ready for the engine."""
-
-    ids: tuple[int, ...]
-    sampling: Sampling
-    end_ids: tuple[int, ...]
+Wish = TypeVar("Wish", ChatRequest, TextRequest)
+Choices = list[Wanted] | JSONResponse
 
 
-def openai_routes(site: Site, turns: Turns) -> APIRouter:
+def openai_routes(site: Site, turns: Turns, meter: Meter) -> APIRouter:
     """The routes under /v1."""
     router = APIRouter(prefix="/v1")
 
@@ -46,84 +35,39 @@ def openai_routes(site: Site, turns: Turns) -> APIRouter:
 
     @router.get("/models/{name}")
     def one_model(request: Request, name: str) -> Response:
-        served = _find(site, request, name)
+        served = find_model(site, request, name)
         return served if isinstance(served, Response) else JSONResponse(_model(served))
 
     @router.post("/chat/completions")
     async def chat(request: Request) -> Response:
-        asked = read_request(await request.body())
-        if isinstance(asked, Response):
-            return asked
-        served = await run_sync(_find, site, request, asked.model)
-        if isinstance(served, Response):
-            return served
-        prompt = await run_sync(_prompt, served, asked)
-        if isinstance(prompt, Response):
-            return prompt
+        return await _generate(Answering(site, turns, meter, request, ChatShape()), ChatRequest, chat_choices)
 
-        def start() -> Pieces:
-            with site.door.use(served) as engine:
-                yield from engine.stream(prompt.ids, prompt.sampling, end_ids=prompt.end_ids)
-
-        return await _answer(request, asked, served, answering(turns, start))
+    @router.post("/completions")
+    async def complete(request: Request) -> Response:
+        return await _generate(Answering(site, turns, meter, request, TextShape()), TextRequest, text_choices)
 
     return router
 
 
-async def _answer(request: Request, asked: ChatRequest, served: Served, pieces: AsyncGenerator[str | Answer, None]) -> Response:
-    head: Json = {"id": f"chatcmpl-{secrets.token_hex(12)}", "created": int(time.time()), "model": served.name,
-                  "system_fingerprint": served.chat_format.hash}
-    try:
-        if not asked.stream:
-            return JSONResponse(completion(head, await unless_gone(request, whole(pieces))))
-        first = await unless_gone(request, anext(pieces))
-    except Crowded as error:
-        return error_response(429, str(error), kind="rate_limit_error", code="too_many_requests", headers={"retry-after": BUSY_SECONDS})
-    include_usage = asked.stream_options is not None and asked.stream_options.include_usage
-    return EventStream(_events(head, first, pieces, include_usage=include_usage))
+async def _generate(answering: Answering, kind: type[Wish], choices_of: Callable[[Served, Wish], Choices]) -> Response:
+    response = await _checked(answering, kind, choices_of)
+    if response.status_code >= 400:
+        answering.meter.refused(response.status_code)
+    return response
 
 
-async def _events(head: Json, first: str | Answer, rest: AsyncGenerator[str | Answer, None], *,
-                  include_usage: bool) -> AsyncGenerator[str, None]:
-    extra: Json = {"usage": None} if include_usage else {}
-    async with aclosing(rest):
-        yield _event({**chunk(head, {"role": "assistant", "content": ""}), **extra})
-        piece: str | Answer | None = first
-        while isinstance(piece, str):
-            yield _event({**chunk(head, {"content": piece}), **extra})
-            piece = await anext(rest, None)
-        if piece is None:
-            raise RuntimeError("the engine's stream ended without an Answer; that breaks core.engine.Engine.stream.")
-        yield _event({**chunk(head, {}, piece.finish_reason), **extra})
-        if include_usage:
-            yield _event({**head, "object": "chat.completion.chunk", "choices": [], "usage": usage(piece)})
-        yield "data: [DONE]\n\n"
+async def _checked(answering: Answering, kind: type[Wish], choices_of: Callable[[Served, Wish], Choices]) -> Response:
+    asked = read_request(await answering.request.body(), kind)
+    if isinstance(asked, Response):
+        return asked
+    served = await run_sync(find_model, answering.site, answering.request, asked.model)
+    if isinstance(served, Response):
+        return served
+    choices = await run_sync(choices_of, served, asked)
+    return choices if isinstance(choices, Response) else await answering.answer(served, asked, choices)
 
 
-def _event(data: Json) -> str:
-    return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
-
-
-def _prompt(served: Served, asked: ChatRequest) -> Prompt | JSONResponse:
-    messages = [message.message() for message in asked.messages]
-    try:
-        ids = render(messages, served.chat_format, served.engine, reply=True).ids
-    except InputError as error:
-        return error_response(400, f"Invalid value for 'messages': {error}", param="messages", code="invalid_value")
-    context = served.engine.context_length
-    limit = asked.reply_limit
-    if len(ids) + (limit or 1) > context:
-        wanted = f"{len(ids) + (limit or 1)} tokens ({len(ids)} in the messages, {limit or 'at least 1'} for the reply)"
-        return error_response(400, f"The model's context holds {context} tokens; you asked for {wanted}. Shorten the messages"
-                              f"{' or lower max_tokens' if limit else ''}; nothing is cut unasked.",
-                              param="messages", code="context_length_exceeded")
-    seed = secrets.randbits(31) if asked.seed is None else asked.seed % 2**31
-    sampling = Sampling(max_tokens=limit or context - len(ids), temperature=1.0 if asked.temperature is None else asked.temperature,
-                        top_p=1.0 if asked.top_p is None else asked.top_p, seed=seed, stop=asked.stops)
-    return Prompt(ids, sampling, (end_id(served.chat_format, served.engine),))
-
-
-def _find(site: Site, request: Request, name: str) -> Served | JSONResponse:
+def find_model(site: Site, request: Request, name: str) -> Served | JSONResponse:
     """The served model of that name, or the error that says why there is none."""
     served = site.door.served()
     if served is None:

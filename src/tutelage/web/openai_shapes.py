@@ -1,19 +1,21 @@
-"""The shapes of the OpenAI-compatible API: what a request may hold, checked strictly, and what answers look like."""
+"""What requests of the OpenAI-compatible API may hold, checked strictly: the 400 names the first mistake."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 from starlette.responses import JSONResponse
 
-from tutelage.core.records import Answer, Message
+from tutelage.core.records import Message
 from tutelage.web.auth import error_response
 
-Json = dict[str, object]
 # Pydantic names the branch of a union in the place of an error; clients know no branches.
 BRANCH = re.compile(r"str|list\[.*|constrained-.*")
+MOST_CHOICES = 16
+MOST_LIKELIEST = 20
+Stop = Annotated[str, Field(min_length=1)] | Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=4)]
 
 
 class Shape(BaseModel):
@@ -47,20 +49,54 @@ class StreamOptions(Shape):
     include_usage: bool = False
 
 
-class ChatRequest(Shape):
-    """The body of POST /v1/chat/completions. What is missing here is refused, never ignored."""
+class AnswerRequest(Shape):
+    """What chats and texts may both ask. What is missing here is refused, never ignored."""
 
     model: str
-    messages: Annotated[list[ChatMessage], Field(min_length=1)]
     stream: bool | None = False
     stream_options: StreamOptions | None = None
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
-    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_tokens: Annotated[int, Field(ge=0)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
-    stop: Annotated[str, Field(min_length=1)] | Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=4)] | None = None
-    n: Annotated[int, Field(ge=1, le=1)] | None = None
+    stop: Stop | None = None
+    n: Annotated[int, Field(ge=1, le=MOST_CHOICES)] | None = None
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """Texts before which the reply ends."""
+        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+
+    @property
+    def include_usage(self) -> bool:
+        """Whether a stream ends with the counts."""
+        return self.stream_options is not None and self.stream_options.include_usage
+
+    @property
+    def reply_limit(self) -> int | None:
+        """The most tokens of the reply, None for as many as fit."""
+        return self.max_tokens
+
+    @property
+    def likeliest(self) -> int | None:
+        """How many of the likeliest tokens are told for each token; None: no log-probabilities at all."""
+        return None
+
+    def contradiction(self) -> tuple[str, str] | None:
+        """A parameter that contradicts another one, and why."""
+        if self.stream_options is not None and not self.stream:
+            return "stream_options", "stream_options is only allowed with `stream: true`."
+        return None
+
+
+class ChatRequest(AnswerRequest):
+    """The body of POST /v1/chat/completions."""
+
+    messages: Annotated[list[ChatMessage], Field(min_length=1)]
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=MOST_LIKELIEST)] | None = None
 
     @property
     def reply_limit(self) -> int | None:
@@ -68,26 +104,94 @@ class ChatRequest(Shape):
         return self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
 
     @property
-    def stops(self) -> tuple[str, ...]:
-        """Texts before which the reply ends."""
-        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+    def likeliest(self) -> int | None:
+        """How many of the likeliest tokens are told for each token; None: no log-probabilities at all."""
+        return (self.top_logprobs or 0) if self.logprobs else None
+
+    def contradiction(self) -> tuple[str, str] | None:
+        """A parameter that contradicts another one, and why."""
+        if self.max_tokens is not None and self.max_completion_tokens not in (None, self.max_tokens):
+            return "max_tokens", (f"max_tokens is {self.max_tokens} and max_completion_tokens is {self.max_completion_tokens}; "
+                                  "they mean the same. Send one of them.")
+        if self.top_logprobs is not None and not self.logprobs:
+            return "top_logprobs", "top_logprobs is only allowed with `logprobs: true`."
+        return super().contradiction()
 
 
-def read_request(body: bytes) -> ChatRequest | JSONResponse:
+def _prompts(given: object) -> list[str | list[int]]:
+    """One or several prompts, each a text or token ids."""
+    several: list[object] = given if isinstance(given, list) and any(isinstance(prompt, (str, list)) for prompt in given) else [given]
+    if len(several) > MOST_CHOICES or not all(_is_prompt(prompt) for prompt in several):
+        raise ValueError(f"send a text, a list of token ids (whole numbers from 0), or up to {MOST_CHOICES} of them; none may be empty")
+    return [prompt for prompt in several if isinstance(prompt, (str, list))]
+
+
+def _is_prompt(prompt: object) -> bool:
+    if isinstance(prompt, list):
+        return bool(prompt) and all(type(token) is int and 0 <= token < 2**31 for token in prompt)
+    return isinstance(prompt, str) and bool(prompt)
+
+
+class TextRequest(AnswerRequest):
+    """The body of POST /v1/completions. With `echo` the prompt stands before the reply, and its tokens have log-probabilities too."""
+
+    prompt: Annotated[list[str | list[int]], PlainValidator(_prompts)]
+    echo: bool | None = None
+    logprobs: Annotated[int, Field(ge=0, le=MOST_LIKELIEST)] | None = None
+
+    @property
+    def likeliest(self) -> int | None:
+        """How many of the likeliest tokens are told for each token; None: no log-probabilities at all."""
+        return self.logprobs
+
+    def contradiction(self) -> tuple[str, str] | None:
+        """A parameter that contradicts another one, and why."""
+        if self.max_tokens == 0 and not self.echo:
+            return "max_tokens", "max_tokens is 0, so nothing would be answered; that is only allowed with `echo: true`."
+        if len(self.prompt) * (self.n or 1) > MOST_CHOICES:
+            return "n", f"{len(self.prompt)} prompts times n = {self.n} are more than {MOST_CHOICES} answers. Send fewer in one request."
+        return super().contradiction()
+
+
+class TokenizeRequest(Shape):
+    """The body of POST /tokenize: a text, or messages as a chat would render them."""
+
+    model: str
+    prompt: str | None = None
+    messages: Annotated[list[ChatMessage], Field(min_length=1)] | None = None
+
+    def contradiction(self) -> tuple[str, str] | None:
+        """A parameter that contradicts another one, and why."""
+        if (self.prompt is None) == (self.messages is None):
+            return "prompt", "send either prompt (a text) or messages (a conversation)."
+        return None
+
+
+class DetokenizeRequest(Shape):
+    """The body of POST /detokenize."""
+
+    model: str
+    tokens: list[Annotated[int, Field(ge=0, lt=2**31)]]
+
+    def contradiction(self) -> tuple[str, str] | None:
+        """Nothing contradicts."""
+        return None
+
+
+Asked = TypeVar("Asked", ChatRequest, TextRequest, TokenizeRequest, DetokenizeRequest)
+
+
+def read_request(body: bytes, shape: type[Asked]) -> Asked | JSONResponse:
     """The request, or the 400 that names its first mistake."""
     try:
-        request = ChatRequest.model_validate_json(body)
+        request = shape.model_validate_json(body)
     except ValidationError as error:
-        return _mistake(error)
-    if request.stream_options is not None and not request.stream:
-        return error_response(400, "stream_options is only allowed with `stream: true`.", param="stream_options", code="invalid_value")
-    if request.max_tokens is not None and request.max_completion_tokens not in (None, request.max_tokens):
-        return error_response(400, f"max_tokens is {request.max_tokens} and max_completion_tokens is {request.max_completion_tokens}; "
-                              "they mean the same. Send one of them.", param="max_tokens", code="invalid_value")
-    return request
+        return _mistake(error, shape)
+    wrong = request.contradiction()
+    return error_response(400, wrong[1], param=wrong[0], code="invalid_value") if wrong else request
 
 
-def _mistake(error: ValidationError) -> JSONResponse:
+def _mistake(error: ValidationError, shape: type[BaseModel]) -> JSONResponse:
     every = error.errors(include_url=False, include_input=False)
     # Of a union's branches the one that was followed deepest is the one that the client meant.
     first = max((other for other in every if other["loc"][:1] == every[0]["loc"][:1]), key=lambda other: len(_place(other["loc"])))
@@ -95,12 +199,13 @@ def _mistake(error: ValidationError) -> JSONResponse:
     if first["type"] == "json_invalid":
         return error_response(400, f"The body is not JSON: {first['msg']}.", code="invalid_json")
     if first["type"] == "extra_forbidden":
-        known = ", ".join(ChatRequest.model_fields) if len(first["loc"]) == 1 else "see docs/web.md"
+        known = ", ".join(shape.model_fields) if len(first["loc"]) == 1 else "see docs/web.md"
         return error_response(400, f"Unknown or unsupported parameter: {param!r}. Supported: {known}.", param=param,
                               code="unknown_parameter")
     if first["type"] == "missing":
         return error_response(400, f"Missing required parameter: {param!r}.", param=param, code="missing_required_parameter")
-    return error_response(400, f"Invalid value for {param or 'the body'!r}: {first['msg']}.", param=param or None, code="invalid_value")
+    reason = first["msg"].removeprefix("Value error, ")
+    return error_response(400, f"Invalid value for {param or 'the body'!r}: {reason}.", param=param or None, code="invalid_value")
 
 
 def _place(steps: tuple[str | int, ...]) -> str:
@@ -112,22 +217,3 @@ def _place(steps: tuple[str | int, ...]) -> str:
         elif not BRANCH.fullmatch(step):
             place += f".{step}" if place else step
     return place
-
-
-def usage(answer: Answer) -> Json:
-    """Exact counts of tokens."""
-    made = len(answer.token_ids)
-    return {"prompt_tokens": answer.prompt_tokens, "completion_tokens": made, "total_tokens": answer.prompt_tokens + made}
-
-
-def completion(head: Json, answer: Answer) -> Json:
-    """A whole answer."""
-    message = {"role": "assistant", "content": answer.text, "refusal": None}
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish_reason}
-    return {**head, "object": "chat.completion", "choices": [choice], "usage": usage(answer)}
-
-
-def chunk(head: Json, delta: Json, finish_reason: str | None = None) -> Json:
-    """One piece of a streamed answer."""
-    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-    return {**head, "object": "chat.completion.chunk", "choices": [choice]}

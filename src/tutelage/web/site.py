@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tutelage.core.permission import EVERYONE
 from tutelage.desk.desk import Desk
 from tutelage.drafting.settings import DraftingSettings
 from tutelage.endpoint.serving import Door
+from tutelage.endpoint.settings import EndpointSettings
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
@@ -21,6 +22,7 @@ class Site:
     `secret` signs cookies and origins; whoever knows it can sign in as anybody. `language` greets a visitor who chose
     none. `progress` gives the newest file of events, or None. `hosts` are the names under which the site may be called.
     `audience` is whom the clause library is for; `labels_needed` is how many people must give a clause the same type.
+    `endpoint` says how many requests are answered at once, how many wait, and for how long.
     """
 
     desk: Desk
@@ -33,3 +35,4 @@ class Site:
     hosts: tuple[str, ...] = LOOPBACK
     audience: str = EVERYONE
     labels_needed: int = 2
+    endpoint: EndpointSettings = field(default_factory=EndpointSettings)

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from tutelage.core.records import Answer
 
+BUSY_SECONDS = "2"  # what a client should wait before it asks again
 Result = TypeVar("Result")
 Pieces = Generator[str | Answer, None, None]
 
@@ -31,6 +32,17 @@ class Turns:
         self._slots = anyio.Semaphore(at_once)
         self._room = at_once + waiting
         self._inside = 0
+        self._running = 0
+
+    @property
+    def running(self) -> int:
+        """How many generations run now."""
+        return self._running
+
+    @property
+    def waiting(self) -> int:
+        """How many requests stand in line now."""
+        return self._inside - self._running
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -40,7 +52,11 @@ class Turns:
         self._inside += 1
         try:
             async with self._slots:
-                yield
+                self._running += 1
+                try:
+                    yield
+                finally:
+                    self._running -= 1
         finally:
             self._inside -= 1
 
@@ -113,6 +129,12 @@ async def whole(pieces: AsyncGenerator[str | Answer, None]) -> Answer:
             if isinstance(piece, Answer):
                 return piece
     raise RuntimeError("the engine's stream ended without an Answer; that breaks core.engine.Engine.stream.")
+
+
+async def every(pieces: AsyncGenerator[str | Answer, None]) -> list[Answer]:
+    """The Answers of one or several generations, in order."""
+    async with aclosing(pieces):
+        return [piece async for piece in pieces if isinstance(piece, Answer)]
 
 
 class EventStream(StreamingResponse):

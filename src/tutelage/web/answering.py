@@ -1,0 +1,120 @@
+"""One request on its way from the engine to the client: whole or streamed, counted, within its deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from tutelage.core.errors import TutelageError
+from tutelage.core.records import Answer
+from tutelage.endpoint.meter import Meter
+from tutelage.endpoint.serving import Served
+from tutelage.web.auth import error_response
+from tutelage.web.generation import Wanted, pieces_of
+from tutelage.web.openai_answers import DONE, ChatShape, Json, TextShape, event, usage
+from tutelage.web.openai_shapes import AnswerRequest
+from tutelage.web.site import Site
+from tutelage.web.streaming import BUSY_SECONDS, Crowded, EventStream, Turns, answering, every, unless_gone
+
+Result = TypeVar("Result")
+Pieces = AsyncGenerator[str | Answer, None]
+
+
+class Answering:
+    """Answers one request in the shape of its route."""
+
+    def __init__(self, site: Site, turns: Turns, meter: Meter, request: Request, shape: ChatShape | TextShape) -> None:
+        self.site, self.meter, self.request = site, meter, request
+        self._turns, self._shape = turns, shape
+        self._id = f"{shape.id_mark}-{secrets.token_hex(12)}"
+        self._began = time.monotonic()
+
+    async def answer(self, served: Served, asked: AnswerRequest, choices: Sequence[Wanted]) -> Response:
+        """The whole answer, or a stream whose first piece is there already: what fails before it has a status of its own."""
+        head: Json = {"id": self._id, "created": int(time.time()), "model": served.name, "system_fingerprint": served.chat_format.hash}
+        pieces = answering(self._turns, lambda: pieces_of(self.site, served, choices))
+        try:
+            if asked.stream:
+                first = await self._in_time(unless_gone(self.request, anext(pieces)))
+                return EventStream(self._events(head, asked, choices, first, pieces))
+            answers = await self._in_time(unless_gone(self.request, every(pieces)))
+        except Crowded as error:
+            return error_response(429, str(error), kind="rate_limit_error", code="too_many_requests", headers={"retry-after": BUSY_SECONDS})
+        except TimeoutError:
+            await pieces.aclose()
+            self.meter.broke_off(served.name)
+            return error_response(503, self._late(), kind="server_error", code="deadline_exceeded", headers={"retry-after": BUSY_SECONDS})
+        seconds = time.monotonic() - self._began
+        self.meter.answered(served.name, answers, choices_a_prompt=asked.n or 1, first_seconds=seconds, seconds=seconds)
+        told = [self._shape.choice(number, answer, wanted.echo)
+                for number, (answer, wanted) in enumerate(zip(answers, choices, strict=True))]
+        return JSONResponse({**head, "object": self._shape.kind, "choices": told, "usage": usage(answers, asked.n or 1)})
+
+    async def _events(self, head: Json, asked: AnswerRequest, choices: Sequence[Wanted], first: str | Answer,
+                      rest: Pieces) -> AsyncGenerator[str, None]:
+        """The chunks of all choices, the counts if they were asked for, and the end. What fails on the way is told as an error."""
+        first_seconds = time.monotonic() - self._began
+        answers: list[Answer] = []
+        is_whole = False
+        try:
+            async with aclosing(rest):
+                async for chunk in self._chunks(head, asked, choices, first, rest, answers):
+                    yield chunk
+            is_whole = True
+        except TutelageError as error:
+            yield self._broken(f"the answer broke off: {error}", "broken_off")
+        except TimeoutError:
+            yield self._broken(self._late(), "deadline_exceeded")
+        finally:
+            if not is_whole:
+                self.meter.broke_off(str(head["model"]))
+        if is_whole:
+            self.meter.answered(str(head["model"]), answers, choices_a_prompt=asked.n or 1, first_seconds=first_seconds,
+                                seconds=time.monotonic() - self._began)
+            if asked.include_usage:
+                yield event({**head, "object": self._shape.chunk_kind, "choices": [], "usage": usage(answers, asked.n or 1)})
+            yield DONE
+
+    async def _chunks(self, head: Json, asked: AnswerRequest, choices: Sequence[Wanted], first: str | Answer, rest: Pieces,
+                      answers: list[Answer]) -> AsyncGenerator[str, None]:
+        """The chunks of all choices, one choice after another; `answers` gets the Answer of each."""
+        frame: Json = {**head, "object": self._shape.chunk_kind}
+        extra: Json = {"usage": None} if asked.include_usage else {}
+        piece: str | Answer | None = first
+        is_open = False
+        while piece is not None:
+            index = len(answers)
+            if not is_open and (opening := self._shape.first(index, choices[index].echo)):
+                yield event({**frame, "choices": [opening], **extra})
+            is_open = isinstance(piece, str)
+            if isinstance(piece, str):
+                yield event({**frame, "choices": [self._shape.piece(index, piece)], **extra})
+            else:
+                answers.append(piece)
+                yield event({**frame, "choices": [self._shape.last(index, piece)], **extra})
+            piece = await self._in_time(_next(rest))
+
+    async def _in_time(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """The result, or TimeoutError at the request's deadline, which counts the time in the line too."""
+        left = self._began + self.site.endpoint.deadline - time.monotonic()
+        async with asyncio.timeout(max(0.0, left)):
+            return await work
+
+    def _late(self) -> str:
+        return (f"{self._id}: not finished within the endpoint's deadline of {self.site.endpoint.deadline:g} seconds, waiting included. "
+                "Ask for fewer tokens, or try again when less is going on.")
+
+    def _broken(self, message: str, code: str) -> str:
+        told = message if message.startswith(self._id) else f"{self._id}: {message}"
+        return event({"error": {"message": told, "type": "server_error", "param": None, "code": code}})
+
+
+async def _next(pieces: Pieces) -> str | Answer | None:
+    return await anext(pieces, None)

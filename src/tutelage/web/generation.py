@@ -1,0 +1,116 @@
+"""From a checked request to the engine and back: prompts, limits, several choices, log-probabilities."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.responses import JSONResponse
+
+from tutelage.core.chat import end_id, render
+from tutelage.core.engine import Engine, TellsChances
+from tutelage.core.errors import InputError
+from tutelage.core.records import Answer, Sampling
+from tutelage.endpoint.serving import Served
+from tutelage.web.auth import error_response
+from tutelage.web.openai_answers import Told, spell
+from tutelage.web.openai_shapes import AnswerRequest, ChatRequest, TextRequest
+from tutelage.web.site import Site
+from tutelage.web.streaming import Pieces
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One choice, ready for the engine. `echo` is the text of the prompt where it is to stand before the reply."""
+
+    ids: tuple[int, ...]
+    sampling: Sampling
+    end_ids: tuple[int, ...]
+    likeliest: int | None
+    is_echoed: bool = False
+    echo: str = ""
+
+
+def chat_choices(served: Served, asked: ChatRequest) -> list[Wanted] | JSONResponse:
+    """The choices of a chat, or the 400 that says why there can be none."""
+    try:
+        ids = render([message.message() for message in asked.messages], served.chat_format, served.engine, reply=True).ids
+    except InputError as error:
+        return error_response(400, f"Invalid value for 'messages': {error}", param="messages", code="invalid_value")
+    ends = (end_id(served.chat_format, served.engine),)
+    return _too_long(served, asked, len(ids), "messages") or _no_chances(served, asked) or [
+        Wanted(ids, _sampling(asked, number, served.engine.context_length - len(ids)), ends, asked.likeliest)
+        for number in range(asked.n or 1)]
+
+
+def text_choices(served: Served, asked: TextRequest) -> list[Wanted] | JSONResponse:
+    """The choices for all prompts, those of one prompt side by side, or the 400 that says why there can be none."""
+    found: list[Wanted] = []
+    engine, chat_format = served.engine, served.chat_format
+    ends = (end_id(chat_format, engine),)
+    for prompt in asked.prompt:
+        try:
+            begin = [engine.special(chat_format.begin)] if chat_format.begin and isinstance(prompt, str) else []
+            ids = tuple([*begin, *engine.tokenize(prompt)] if isinstance(prompt, str) else prompt)
+        except InputError as error:
+            return error_response(400, f"Invalid value for 'prompt': {error}", param="prompt", code="invalid_value")
+        refused = _too_long(served, asked, len(ids), "prompt") or _no_chances(served, asked)
+        if refused:
+            return refused
+        echo = (prompt if isinstance(prompt, str) else engine.detokenize(ids)) if asked.echo else ""
+        found += [Wanted(ids, _sampling(asked, len(found) + number, engine.context_length - len(ids)), ends, asked.likeliest,
+                         bool(asked.echo), echo) for number in range(asked.n or 1)]
+    return found
+
+
+def pieces_of(site: Site, served: Served, choices: Sequence[Wanted]) -> Pieces:
+    """All choices, one after another: the pieces of each, then its Answer (a `Told` where log-probabilities were asked for)."""
+    with site.door.use(served) as engine:
+        for wanted in choices:
+            if wanted.sampling.max_tokens == 0:
+                yield _tell(engine, wanted, Answer(text="", token_ids=(), prompt_tokens=len(wanted.ids), finish_reason="length",
+                                                   model=served.name))
+                continue
+            for piece in engine.stream(wanted.ids, wanted.sampling, end_ids=wanted.end_ids):
+                yield _tell(engine, wanted, piece) if isinstance(piece, Answer) else piece
+
+
+def _tell(engine: Engine, wanted: Wanted, answer: Answer) -> Answer:
+    """The answer with the log-probabilities that were asked for; the copy that answers is scored again, token for token."""
+    if wanted.likeliest is None:
+        return answer
+    assert isinstance(engine, TellsChances)
+    row = (*wanted.ids, *answer.token_ids)
+    start = 1 if wanted.is_echoed else len(wanted.ids)
+    chances = engine.chances(row, start, likeliest=wanted.likeliest) if len(row) > start else []
+    tokens = [spell(engine, chance.token_id, chance) for chance in chances]
+    if wanted.is_echoed:
+        tokens.insert(0, spell(engine, row[0], None))
+    return Told(**answer.model_dump(), tokens=tuple(tokens))
+
+
+def _sampling(asked: AnswerRequest, number: int, room: int) -> Sampling:
+    """How to decode choice `number`: with a seed of the client's each choice has the next one, so that all can be had again."""
+    seed = secrets.randbits(31) if asked.seed is None else (asked.seed + number) % 2**31
+    return Sampling(max_tokens=room if asked.reply_limit is None else asked.reply_limit,
+                    temperature=1.0 if asked.temperature is None else asked.temperature,
+                    top_p=1.0 if asked.top_p is None else asked.top_p, seed=seed, stop=asked.stops)
+
+
+def _too_long(served: Served, asked: AnswerRequest, prompt: int, param: str) -> JSONResponse | None:
+    context, limit = served.engine.context_length, asked.reply_limit
+    least = 1 if limit is None else limit
+    if prompt + least <= context:
+        return None
+    wanted = f"{prompt + least} tokens ({prompt} in the {param}, {'at least 1' if limit is None else limit} for the reply)"
+    advice = f"Shorten the {param}{' or lower max_tokens' if limit else ''}; nothing is cut unasked."
+    return error_response(400, f"The model's context holds {context} tokens; you asked for {wanted}. {advice}", param=param,
+                          code="context_length_exceeded")
+
+
+def _no_chances(served: Served, asked: AnswerRequest) -> JSONResponse | None:
+    if asked.likeliest is None or isinstance(served.engine, TellsChances):
+        return None
+    return error_response(400, f"{served.name} is served by an engine that tells no log-probabilities. Leave out logprobs, or serve a "
+                          "GGUF file.", param="logprobs", code="unsupported_by_model")

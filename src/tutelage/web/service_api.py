@@ -1,0 +1,82 @@
+"""Whether the service lives, is ready, and how it fares; and the tokens of a text: /health, /ready, /metrics, /tokenize and its kin."""
+
+from __future__ import annotations
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from tutelage.core.chat import render
+from tutelage.core.errors import InputError
+from tutelage.endpoint.meter import Meter
+from tutelage.endpoint.serving import Served
+from tutelage.web.auth import error_response
+from tutelage.web.openai_api import find_model
+from tutelage.web.openai_shapes import DetokenizeRequest, TokenizeRequest, read_request
+from tutelage.web.site import Site
+from tutelage.web.streaming import BUSY_SECONDS, Turns
+
+
+def service_routes(site: Site, turns: Turns, meter: Meter) -> APIRouter:
+    """The routes that operators and tools ask."""
+    router = APIRouter()
+
+    @router.get("/health")
+    def health() -> Response:
+        return JSONResponse({"ok": True, "model_served": site.door.served() is not None})
+
+    @router.get("/ready")
+    def ready() -> Response:
+        served = site.door.served()
+        if served is None:
+            return JSONResponse({"ready": False, "model": None}, status_code=503, headers={"retry-after": BUSY_SECONDS})
+        return JSONResponse({"ready": True, "model": served.name})
+
+    @router.get("/metrics")
+    def metrics() -> Response:
+        served = site.door.served()
+        gate = served.deployment.gate if served and served.deployment else None
+        page = meter.page(model=served.name if served else "", running=turns.running, waiting=turns.waiting, gate=gate)
+        return PlainTextResponse(page, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @router.post("/tokenize")
+    async def tokenize(request: Request) -> Response:
+        asked = read_request(await request.body(), TokenizeRequest)
+        if isinstance(asked, Response):
+            return asked
+        served = await run_sync(find_model, site, request, asked.model)
+        return served if isinstance(served, Response) else await run_sync(_tokenize, served, asked)
+
+    @router.post("/detokenize")
+    async def detokenize(request: Request) -> Response:
+        asked = read_request(await request.body(), DetokenizeRequest)
+        if isinstance(asked, Response):
+            return asked
+        served = await run_sync(find_model, site, request, asked.model)
+        if isinstance(served, Response):
+            return served
+        return JSONResponse({"prompt": await run_sync(served.engine.detokenize, asked.tokens)})
+
+    @router.get("/tokenizer_info")
+    def tokenizer_info(request: Request) -> Response:
+        served = site.door.served()
+        found = find_model(site, request, served.name if served else "")
+        if isinstance(found, Response):
+            return found
+        chat_format = found.chat_format
+        return JSONResponse({"model": found.name, "max_model_len": found.engine.context_length, "chat_format": chat_format.model_dump(),
+                             "chat_format_hash": chat_format.hash})
+
+    return router
+
+
+def _tokenize(served: Served, asked: TokenizeRequest) -> Response:
+    try:
+        if asked.messages is None:
+            tokens = served.engine.tokenize(asked.prompt or "")
+        else:
+            tokens = list(render([message.message() for message in asked.messages], served.chat_format, served.engine, reply=True).ids)
+    except InputError as error:
+        param = "prompt" if asked.messages is None else "messages"
+        return error_response(400, f"Invalid value for {param!r}: {error}", param=param, code="invalid_value")
+    return JSONResponse({"count": len(tokens), "max_model_len": served.engine.context_length, "tokens": tokens})
