@@ -83,7 +83,9 @@ def test_both_pages_show_memory_and_what_was_seen(clean: Scored) -> None:
     assert "Planted test texts" in english
     assert "Had the 10 texts that stood once left no trace" in english
     assert "hardly beat a coin (Duan et al. 2024" in english
+    assert "Exposure of the planted texts by how often they stood among the training rows" in english
     assert "埋设的测试文字" in chinese
+    assert [page.count('<figure class="exposure">') for page in (english, chinese)] == [1, 1]
     assert "套取个人信息 300 次" in chinese
     assert not re.search(r"[一-鿿]", english.split("</style>")[1])
     for page in (english, chinese):

@@ -187,6 +187,7 @@ def exposure_plot(canaries: Canaries | None, language: str) -> str:
         axes.plot(places, values, color=colour, marker=mark, markersize=7, linewidth=1, label=text(f"scores.plot.{name}", language))
     axes.set_xticks(range(len(canaries.exposures)), [str(one.copies) if one.copies else text("scores.memory.never", language)
                                                      for one in canaries.exposures])
+    axes.set_xlim(-0.5, len(canaries.exposures) - 0.5)
     axes.set_ylim(0, canaries.ceiling * 1.08)
     axes.set_xlabel(text("scores.plot.copies", language))
     axes.set_ylabel(text("scores.plot.exposure", language))
