@@ -17,6 +17,7 @@ from tutelage.core.history import Fate
 from tutelage.core.records import Answer, Example, Message, Part, Sampling, TokenScore
 from tutelage.core.settings import Settings
 from tutelage.core.store import Artifact, Store, content_id
+from tutelage.scores.beside import Beside
 from tutelage.scores.make import Candidate, make
 from tutelage.scores.planned import PersonalData
 from tutelage.scores.settings import ScoresSettings
@@ -168,7 +169,8 @@ def candidates_from(engines: Sequence[FakeEngine], opened: list[FakeEngine]) -> 
 
 def make_scores(store: Store, engines: Sequence[FakeEngine], *, rows: Sequence[Example] | None = None,
                 settings: ScoresSettings | None = None, parents: Mapping[str, Artifact] | None = None,
-                learned: Mapping[str, int] | None = None, personal_data: PersonalData | None = None) -> Scored:
+                learned: Mapping[str, int] | None = None, personal_data: PersonalData | None = None,
+                beside: Beside | None = None) -> Scored:
     """Run the stage with three fake engines: base, tuned and copy."""
     settings = settings or ScoresSettings(drafts=18, max_draft_tokens=300, bootstrap=1000)
     parents = parents or parents_of(store, rows if rows is not None else made_up_rows())
@@ -176,7 +178,8 @@ def make_scores(store: Store, engines: Sequence[FakeEngine], *, rows: Sequence[E
     artifact_id = content_id("scores", version=1, settings=settings, parents={name: one.id for name, one in parents.items()}, inputs={})
     with store.making("scores", artifact_id, version=1, recipe="", settings=settings, parents=parents, inputs={},
                       events=Events(recorder)) as making:
-        make(making, candidates=candidates_from(engines, opened), learned=learned, personal_data=personal_data)
+        make(making, candidates=candidates_from(engines, opened), learned=learned, personal_data=personal_data,
+             beside=beside)
     found = store.look_up("scores", artifact_id)
     assert found
     return Scored(found, recorder, opened)

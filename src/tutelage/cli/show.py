@@ -87,7 +87,8 @@ def _tell_artifact(artifact: Artifact, as_json: bool) -> None:
 
 
 def _tell_scores(artifact: Artifact, as_json: bool) -> None:
-    for score in read_rows(artifact.file("scores.jsonl"), Score):
+    names = [name for name in ("scores.jsonl", "beside.jsonl") if name in artifact.manifest.files]
+    for score in (score for name in names for score in read_rows(artifact.file(name), Score)):
         if as_json:
             tell_result(score.model_dump_json())
             continue

@@ -50,6 +50,7 @@ def _broken(loaded: Loaded) -> Iterator[tuple[Place, str]]:
         bases.append((("scores", "judge"), recipe.scores.judge))
     if recipe.scores.judge_model and not is_address(recipe.scores.judge):
         yield ("scores", "judge_model"), "belongs to the address of a service; scores.judge is none. Leave it out, or give the address."
+    yield from _outside(recipe)
     for place, name in bases:
         if is_on_hub(name):  # to look at it may take a download; the first stage that needs it does
             continue
@@ -59,6 +60,20 @@ def _broken(loaded: Loaded) -> Iterator[tuple[Place, str]]:
                 base.check_drafts()
         except InputError as error:
             yield place, str(error)
+
+
+def _outside(recipe: Recipe) -> Iterator[tuple[Place, str]]:
+    """An outside engine that is none, or that would read what is for a client only."""
+    address, model = recipe.scores.outside, recipe.scores.outside_model
+    if address and not is_address(address):
+        yield ("scores", "outside"), (f"is {address}; it must be the address of a service, such as https://example.org/v1. Models on this "
+                                      "machine are compared by `tutelage judge`.")
+    if model and not address:
+        yield ("scores", "outside_model"), "belongs to scores.outside, which names no service. Leave it out, or give the address."
+    labels = [label for label in (recipe.audience, *(source.permission for source in recipe.documents.listed)) if parse(label).client]
+    if address and labels:
+        yield ("scores", "outside"), (f"sends rows to {address}, but the recipe holds documents for {labels[0]} only, which never leave "
+                                      "this machine. Leave scores.outside out.")
 
 
 def _not_permitted(recipe: Recipe) -> Iterator[tuple[Place, str]]:

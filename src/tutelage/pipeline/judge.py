@@ -151,6 +151,9 @@ def _settings(asked: Asked, *, is_drafted_whole: bool) -> ScoresSettings:
         if not equals:
             raise InputError(f"--set {change}: must be key=value, such as --set drafts=24.")
         values[key.strip().removeprefix("scores.")] = read_scalar(value)
+    for key in ("beside", "outside", "outside_model"):
+        if key in values:
+            raise InputError(f"--set {key}: two models are judged here, and nothing beside them. Make the scores with a recipe for that.")
     if values["memory"] != "off":
         raise InputError("--set memory: what was trained on is not probed here. Make the scores with a recipe for that.")
     try:

@@ -132,20 +132,22 @@ def make_model(making: Making, site: Site) -> None:
 
 def make_scores(making: Making, site: Site) -> None:
     """Compare base, tuned model and copy on held-out rows; decide the gate."""
+    from tutelage.pipeline.beside import beside
     from tutelage.pipeline.candidates import candidates
     from tutelage.pipeline.memory import original_personal_data, times_learned
     from tutelage.pipeline.referee import find_referee
     from tutelage.scores.make import make
 
     make(making, candidates=candidates(making, site), learned=times_learned(making.parents["dataset"], making.parents["training"]),
-         personal_data=lambda: original_personal_data(site), base_licence=site.base.licence, referee=find_referee(site.recipe.scores))
+         personal_data=lambda: original_personal_data(site), base_licence=site.base.licence, referee=find_referee(site.recipe.scores),
+         beside=beside(site.recipe.scores, making.parents["dataset"], audience=site.recipe.audience))
 
 
 def scores_inputs(site: Site) -> dict[str, str]:
-    """Hash of the base model, and of a judge model with what people decided on its drafts."""
+    """Hash of the base model, of a judge model with what people decided on its drafts, and whom the library is for."""
     from tutelage.pipeline.referee import referee_inputs
 
-    return base_inputs(site) | (referee_inputs(site.recipe.scores, site.work) if site.recipe.scores.judge else {})
+    return base_inputs(site) | audience_inputs(site) | (referee_inputs(site.recipe.scores, site.work) if site.recipe.scores.judge else {})
 
 
 def make_endpoint(making: Making, site: Site) -> None:

@@ -1,3 +1,3 @@
 """Prompts: what is said to a model, the same in training and in serving."""
 
-__all__ = ["clause", "paraphrase", "preferred", "translate"]
+__all__ = ["clause", "instructed", "paraphrase", "preferred", "translate", "with_clause"]

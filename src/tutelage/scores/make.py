@@ -13,18 +13,23 @@ from tutelage.core.store import Making, installed_versions
 from tutelage.scores import plots
 from tutelage.scores.ability import judge_ability
 from tutelage.scores.ability_results import AbilityScores
+from tutelage.scores.beside import Beside, check_may_send, measure_beside
 from tutelage.scores.canaries import judge_canaries
 from tutelage.scores.card import CARD, lineage_of, render_card
 from tutelage.scores.classifier import TypeClassifier, train_classifier
 from tutelage.scores.compare import compare, judge_reference, judge_rows
+from tutelage.scores.confusion import confusions, reliability
 from tutelage.scores.contamination import by_relation, hint, leaked, relatives, seems_known
+from tutelage.scores.costs import costs_of
 from tutelage.scores.gate import apply_rules, decide, judge_copy
 from tutelage.scores.inputs import Inputs, of_stages
 from tutelage.scores.judged import decide_judged, decides, judged_rules
 from tutelage.scores.measure import Asked, Candidate, choose_rows, measure
 from tutelage.scores.memory import Probed, judge_memory
+from tutelage.scores.overlap import tokens
 from tutelage.scores.page import render_page
 from tutelage.scores.planned import PersonalData, plan
+from tutelage.scores.plot_results import HeatRow, Reliability
 from tutelage.scores.referee import Referee, check_may_read, judge_drafts
 from tutelage.scores.report import choose_examples, choose_worst, headline, spoken
 from tutelage.scores.results import (
@@ -42,8 +47,9 @@ from tutelage.scores.results import (
 )
 from tutelage.scores.sample import decisions
 from tutelage.scores.settings import ScoresSettings
-from tutelage.scores.slices import slices
+from tutelage.scores.slices import heat, slices
 from tutelage.scores.statistics import documents_to_decide
+from tutelage.scores.stems import stemmed_tokens
 from tutelage.text.leaks import LEAK_SIMILARITY
 
 __all__ = ["Candidate", "Inputs", "judge", "make"]
@@ -78,25 +84,29 @@ class _Found:
     hint: Hint | None
     ability: AbilityScores | None
     leaks: int | None
+    heat: list[HeatRow]
+    reliability: Reliability | None
 
 
 def make(making: Making, *, candidates: Sequence[Candidate], learned: Mapping[str, int] | None = None,
-         personal_data: PersonalData | None = None, base_licence: str = "", referee: Referee | None = None) -> None:
+         personal_data: PersonalData | None = None, base_licence: str = "", referee: Referee | None = None,
+         beside: Beside | None = None) -> None:
     """Write scores.jsonl, rows.jsonl, gate.json, report.json, a page in each language and a model card. A closed gate is a result, not an
     error.
 
     Takes exactly one candidate of each role. `learned` says how often each training row received loss (None: each that was used, once),
     `personal_data` gives that of the original documents, for `memory: full`; `base_licence` stands on the card, `referee` compares
-    drafts. Raises InputError for other candidates, or where no held-out row is left.
+    drafts, `beside` is measured beside the three and decides nothing. Raises InputError for other candidates, or where no held-out row
+    is left.
     """
     _check(candidates, ("base", "copy", "tuned"))
     rows = of_stages(making, learned)
-    report = judge(making, rows, candidates=candidates, personal_data=personal_data, referee=referee)
+    report = judge(making, rows, candidates=candidates, personal_data=personal_data, referee=referee, beside=beside)
     write_whole(making.folder / CARD, render_card(report, lineage_of(making, rows, base_licence=base_licence), making.language))
 
 
 def judge(making: Making, rows: Inputs, *, candidates: Sequence[Candidate], personal_data: PersonalData | None = None,
-          referee: Referee | None = None) -> Report:
+          referee: Referee | None = None, beside: Beside | None = None) -> Report:
     """The same for rows and candidates from anywhere, without a model card: a base and a copy, with a tuned model between them or not.
 
     `referee` is a judge model that compares the drafts of base and copy. Gives the report that was written.
@@ -105,6 +115,8 @@ def judge(making: Making, rows: Inputs, *, candidates: Sequence[Candidate], pers
     assert isinstance(settings, ScoresSettings)
     if referee:
         check_may_read(referee, making.permissions, [*rows.held_out, *rows.train])
+    if beside:
+        check_may_send(beside, making.permissions, rows.held_out)
     roles = _check(candidates, ("base", "copy") if rows.is_judged else ("base", "copy", "tuned"))
     making.ledger.rows_in(row.id for row in rows.held_out)
     chosen = choose_rows(rows.held_out, settings.held_out, settings.seed)
@@ -124,6 +136,10 @@ def judge(making: Making, rows: Inputs, *, candidates: Sequence[Candidate], pers
         report = report.model_copy(update={"judge": judge_drafts(
             making, referee, found.rows, found.examples, candidate=roles.copy, base=roles.base, decisions=decisions(making.work),
             settings=settings)})
+    if beside:
+        report = report.model_copy(update={"beside": measure_beside(
+            making, beside, candidates=candidates, validation=rows.validation, rows=found.rows, examples=found.examples,
+            classifier=classifier)})
     _write(making, rows, found, report, settings)
     _tell(making, found, report, measured)
     return report
@@ -192,7 +208,8 @@ def _compute(rows: Inputs, measured: Sequence[CandidateMeasured], examples: Mapp
     drafts_of = [{row.row for row in one.rows if row.answer is not None} for one in measured]
     drafted = [row for row in examples if all(row in drafts for drafts in drafts_of)]
     by_name = {one.candidate: one for one in measured}
-    judged = {one.candidate: judge_rows(one, examples, drafted, classifier, rows.checks) for one in measured}
+    cut = stemmed_tokens if settings.rouge_stems else tokens
+    judged = {one.candidate: judge_rows(one, examples, drafted, classifier, rows.checks, cut) for one in measured}
     tokens_agree = _same_tokens(measured)
     pairs = [(roles.copy, roles.base)] if roles.tuned is None else [(roles.tuned, roles.base), (roles.copy, roles.base),
                                                                     (roles.copy, roles.tuned)]
@@ -206,6 +223,7 @@ def _compute(rows: Inputs, measured: Sequence[CandidateMeasured], examples: Mapp
     rules, decision = _decide(by_pair, roles, drafting, leaks, settings, memory)
     referred = [examples[row] for row in drafted or examples if examples[row].text]
     reply_tokens = {row.row: row.reply_tokens for row in judged[roles.base]} if tokens_agree else {}
+    typed = [example for example in scored if example.text and example.clause_type]
     base = by_name[roles.base]
     known = seems_known(base, examples)
 
@@ -217,6 +235,7 @@ def _compute(rows: Inputs, measured: Sequence[CandidateMeasured], examples: Mapp
         reference=judge_reference(referred, reply_tokens, classifier, settings) if referred else None,
         slices=slices(judged[roles.copy], judged[roles.base], examples, familiar, settings, known=known or None), memory=memory,
         relations=by_relation(judged, familiar, scores_of), hint=hint(base, examples), leaks=leaks,
+        heat=heat(judged, examples, familiar, known=known or None), reliability=reliability(classifier, typed, settings.alpha),
         ability=judge_ability({one.candidate: one.ability for one in measured}, pairs, settings))
 
 
@@ -262,14 +281,16 @@ def _report(rows: Inputs, found: _Found, measured: Sequence[CandidateMeasured], 
         documents=len({row.document_id for row in found.rows[roles.base]}),
         too_long_rows=len({row for one in measured for row in one.too_long}),
         languages={language: languages.count(language) for language in sorted(set(languages))},
-        leaks=found.leaks, leak_threshold=LEAK_SIMILARITY, settings=settings.model_dump(), artifacts=dict(rows.artifacts),
-        files=dict(rows.files), engines={one.candidate: one.engine for one in measured}, chat_format=chat_format,
+        leaks=found.leaks, leak_threshold=LEAK_SIMILARITY, artifacts=dict(rows.artifacts),
+        settings=settings.model_dump() | {"beside": ", ".join(settings.beside)}, files=dict(rows.files),
+        engines={one.candidate: one.engine for one in measured}, chat_format=chat_format,
         packages=installed_versions(), slices=tuple(found.slices), memory=found.memory,
         relations=tuple(found.relations), hint=found.hint, ability=found.ability,
         trained_rows=len(rows.train) + len(rows.validation) if rows.seen_is_known else None,
         examples=choose_examples(found.rows, found.examples),
         worst=choose_worst(found.rows, found.examples, candidate=roles.copy, base=roles.base, metric=found.decision.metric),
-        is_judged=rows.is_judged, repeat=rows.repeat, not_measured=(*rows.not_measured, *_not_measured(measured)))
+        is_judged=rows.is_judged, repeat=rows.repeat, not_measured=(*rows.not_measured, *_not_measured(measured)), heat=tuple(found.heat),
+        confusions=tuple(confusions(found.rows)), reliability=found.reliability, costs=tuple(costs_of(measured, found.scores)))
 
 
 def _not_measured(measured: Sequence[CandidateMeasured]) -> list[Limit]:
@@ -294,6 +315,9 @@ def _write(making: Making, rows: Inputs, found: _Found, report: Report, settings
             "lengths": plots.length_histogram(lengths, settings.max_draft_tokens, language),
             "candidates": plots.candidates_plot(report.scores, report.candidates, language),
             "forest": plots.forest_plot(report.comparisons, report.copy_margin, report.decision.versus, language),
+            "pareto": plots.pareto_plot(report.costs, report.scores, language),
+            "reliability": plots.reliability_plot(report.reliability, language),
+            "exposure": plots.exposure_plot(report.memory.canaries if report.memory else None, language),
         }
         write_whole(making.folder / f"report.{language}.html", render_page(report, drawn, language))
 

@@ -11,6 +11,7 @@ from tutelage.core.chat import ChatFormat, end_id
 from tutelage.core.engine import CannotDo, Engine
 from tutelage.core.errors import ContextTooLong
 from tutelage.core.files import short_hash
+from tutelage.core.memory import PeakMemory
 from tutelage.core.records import Answer, Example, Language, Sampling
 from tutelage.scores.ability import AbilityItem, ask_items
 from tutelage.scores.asked import BATCH_ROWS, Prepared, Surprise, prepare, score_rows
@@ -51,14 +52,17 @@ class Asked:
 class Candidate:
     """A model to be compared. `open` loads it; it is closed again before the next one is opened.
 
-    `is_served`: a service answers, whose tokens are its own, so that figures in tokens mean nothing beside other candidates.
+    One of role "beside" decides nothing. `is_served`: a service answers, whose tokens are its own, so that figures in tokens mean
+    nothing beside other candidates.
+    `size_bytes` is that of its file or folder, where it has one here.
     """
 
     name: str
-    role: Literal["base", "tuned", "copy"]
+    role: Literal["base", "tuned", "copy", "beside"]
     open: Callable[[], Engine]
     chat_format: ChatFormat
     is_served: bool = False
+    size_bytes: int | None = None
 
 
 def choose_rows(rows: Sequence[Example], limit: int, seed: int) -> list[Example]:
@@ -81,6 +85,13 @@ def measure(candidate: Candidate, asked: Asked, settings: ScoresSettings, progre
     """All that the candidate is asked. A row without a true reply is drafted and not scored. An engine that cannot score drafts all the
     same. `progress` hears how many units were done since the last call.
     """
+    with PeakMemory() as held:
+        measured = _measure(candidate, asked, settings, progress)
+    return measured.model_copy(update={"size_bytes": candidate.size_bytes,
+                                       "peak_memory_mb": None if candidate.is_served else round(held.peak_mb)})
+
+
+def _measure(candidate: Candidate, asked: Asked, settings: ScoresSettings, progress: Callable[[int], None]) -> CandidateMeasured:
     engine = candidate.open()
     try:
         prepared = [prepare(row, candidate.chat_format, engine) for row in asked.rows]

@@ -13,7 +13,9 @@ from tutelage.core.records import Score
 from tutelage.scores.figures import figure, is_share, signed
 from tutelage.scores.metrics import METRICS
 from tutelage.scores.page_ability import ability_section
-from tutelage.scores.page_memory import contamination_section, memory_section
+from tutelage.scores.page_beside import advice, beside_section
+from tutelage.scores.page_heat import confusion_section, costs_table, heat_section
+from tutelage.scores.page_memory import contamination_section, drawing, memory_section
 from tutelage.scores.page_referee import referee_section
 from tutelage.scores.report import headline, level, limits_of, spoken
 from tutelage.scores.results import Report, Shown, Slice
@@ -22,7 +24,7 @@ from tutelage.text.clause_types import CLAUSE_TYPES
 
 HTML_LANGUAGES = {"en": "en", "zh": "zh-CN"}
 VERDICT_CLASSES = {"better": "good", "worse": "bad", "not enough evidence": "open"}
-PLOTS = ("curve", "lengths", "candidates", "forest")
+PLOTS = ("curve", "lengths", "candidates", "forest", "pareto", "reliability")
 
 
 def render_page(report: Report, plots: Mapping[str, str], language: str) -> str:
@@ -55,8 +57,9 @@ class _Page:
     def body(self, plots: Mapping[str, str]) -> str:
         """All sections, the verdict first."""
         report = self.report
-        sections = [self.verdict(), self.numbers(), self.plots(plots), self.slices(),
-                    contamination_section(report, self.language, self.say), memory_section(report, self.say),
+        sections = [self.verdict(), self.numbers(), self.beside(), self.plots(plots), self.slices(),
+                    confusion_section(report, self.say, self._type),
+                    contamination_section(report, self.language, self.say), memory_section(report, self.say, plots.get("exposure", "")),
                     ability_section(report, self.say), referee_section(report.judge, self.language),
                     self.shown("examples", report.examples), self.shown("worst", report.worst), self.identity(), self.limits()]
         return "\n".join(section for section in sections if section)
@@ -73,7 +76,12 @@ class _Page:
                 f'<h1 id="verdict">{escape(self.text(key, **facts))}</h1>'
                 f'<p class="next"><b>{self.say("page.next")}</b> {_code(self.text(decision.next_key, **decision.facts))}</p>'
                 f"{self._override()}"
-                f'<ul class="rules">{rules}</ul></section>')
+                f'{advice(report.beside, self.language)}<ul class="rules">{rules}</ul></section>')
+
+    def beside(self) -> str:
+        """The candidates that decide nothing."""
+        decision = self.report.decision
+        return beside_section(self.report.beside, decision.versus, decision.candidate, self.language)
 
     def _override(self) -> str:
         """That people may answer for what the evidence does not decide; "" where they may not."""
@@ -140,9 +148,11 @@ class _Page:
 
     def plots(self, plots: Mapping[str, str]) -> str:
         """The plots that there are, each with what it shows."""
-        drawn = [f'<figure class="{name}"><div role="img" aria-label="{self.say(f"plot_note.{name}")}">{plots[name]}</div>'
-                 f"<figcaption>{self.say(f'plot_note.{name}')}</figcaption></figure>" for name in PLOTS if plots.get(name)]
-        return f'<section><h2>{self.say("page.plots")}</h2><div class="plots">{"".join(drawn)}</div></section>' if drawn else ""
+        sure = self.report.reliability
+        facts = {"reliability": {"n": sure.n, "right": sure.right, "error": 100 * sure.error}} if sure else {}
+        drawn = [drawing(name, plots[name], self.say, **facts.get(name, {})) for name in PLOTS if plots.get(name)]
+        return (f'<section><h2>{self.say("page.plots")}</h2><div class="plots">{"".join(drawn)}</div>{costs_table(self.report, self.say)}'
+                "</section>") if drawn else ""
 
     def slices(self) -> str:
         """Where the copy is better and where it is not; slices of too few documents are only named."""
@@ -155,7 +165,8 @@ class _Page:
         note = self.say("slice.few", count=len(few), names=", ".join(few),
                         needed=documents_to_decide(float(self.report.settings["alpha"]))) if few else ""
         return (f'<section><h2>{self.say("page.slices")}</h2><p>{self.say("page.slices_note")}</p><div class="wide"><table>'
-                f'<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div><p>{note}</p></section>')
+                f'<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div><p>{note}</p>'
+                f"{heat_section(self.report, self.say, self._type)}</section>")
 
     def _slice(self, one: Slice) -> str:
         state = "open" if one.holds is not True else "good" if one.difference < 0 else "bad"

@@ -32,7 +32,7 @@ class ScoresSettings(Settings):
     beside: tuple[Literal["retrieval", "base_with_prompt", "base_with_retrieval", "tuned_with_retrieval"], ...] = ("retrieval",)
     """What is measured beside the three candidates, on the same rows, without deciding anything: `retrieval` (the best clause of the
     library alone; no model is asked), `base_with_prompt` (the best of three fuller instructions, chosen on validation rows),
-    `base_with_retrieval`, `tuned_with_retrieval` (the library's clause stands in the prompt). Each model takes as long again as the base."""
+    `base_with_retrieval`, `tuned_with_retrieval` (the library's clause stands in the prompt). Each model costs what the base costs."""
 
     outside: str = ""
     """Address of an OpenAI-compatible service that drafts the same rows, for comparison (key: OUTSIDE_API_KEY). It decides nothing, and
