@@ -82,10 +82,10 @@ def test_neither_password_nor_key_stands_in_the_file(desk: Desk, desk_path: Path
 
 
 def test_a_key_tells_what_it_may_do(desk: Desk) -> None:
-    key = desk.new_key("client", scopes=("generate", "clauses"), models=("tuned",))
+    key = desk.new_key("client", scopes=("generate", "metrics"), models=("tuned",))
     found = desk.check_key(key)
     assert found is not None
-    assert (found.label, found.scopes, found.models, found.expires_at) == ("client", ("generate", "clauses"), ("tuned",), None)
+    assert (found.label, found.scopes, found.models, found.expires_at) == ("client", ("generate", "metrics"), ("tuned",), None)
     assert desk.check_key(key + "x") is None
     assert desk.check_key("") is None
 

@@ -142,6 +142,41 @@ def judge(base: Annotated[str, typer.Option("--base", metavar="MODEL", help="Wha
                     tuple(changes or [])), work=work, language=language, as_json=json)
 
 
+key = typer.Typer(no_args_is_help=True, help="Keys by which programs ask the endpoint.")
+app.add_typer(key, name="key")
+Label = Annotated[str, typer.Argument(metavar="LABEL", help="What the key is called, such as the program that uses it.")]
+
+
+@key.command("new")
+def key_new(recipe: RecipePath, label: Label,
+            scopes: Annotated[list[str] | None, typer.Option("--scope", metavar="SCOPE", help="generate or metrics; left out: generate. "
+                                                                                              "Repeatable.")] = None,
+            models: Annotated[list[str] | None, typer.Option("--model", metavar="NAME", help="A model that it may ask; left out: all. "
+                                                                                             "Repeatable.")] = None,
+            days: Annotated[int | None, typer.Option("--days", min=1, max=3650, help="How long it is good for; left out: no end.")] = None,
+            work: Work = DEFAULT_WORK, language: Language = None) -> None:
+    """Make a key and print it, this once."""
+    from tutelage.cli.keys import run_new_key
+
+    run_new_key(recipe, label, scopes=tuple(scopes or ["generate"]), models=tuple(models or []), days=days, work=work, language=language)
+
+
+@key.command("list")
+def key_list(recipe: RecipePath, work: Work = DEFAULT_WORK, language: Language = None, json: Json = False) -> None:
+    """List the keys: what each may do and until when."""
+    from tutelage.cli.keys import run_keys
+
+    run_keys(recipe, work=work, language=language, as_json=json)
+
+
+@key.command("end")
+def key_end(recipe: RecipePath, label: Label, work: Work = DEFAULT_WORK, language: Language = None) -> None:
+    """Make a key worthless, from the next request on."""
+    from tutelage.cli.keys import run_end_key
+
+    run_end_key(recipe, label, work=work, language=language)
+
+
 review = typer.Typer(no_args_is_help=True, help="Drafts judged by people who do not know which model wrote them.")
 app.add_typer(review, name="review")
 

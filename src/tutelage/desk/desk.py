@@ -23,6 +23,7 @@ from tutelage.desk.tables import ClauseTable, KeyTable, UserTable
 __all__ = ["AuditRow", "Desk", "DraftRow", "DraftState", "Key", "User", "UserRole", "open_desk"]
 
 LONGEST_NAME = 64
+SCOPES = ("generate", "metrics")  # what a key may be for
 
 
 def open_desk(url: str) -> Desk:
@@ -98,6 +99,9 @@ class Desk:
         """A new key, shown this once. With `replace` the old key of that label ends; without, a taken label is refused."""
         if not label.strip():
             raise DeskError("desk.no_label")
+        unknown = [scope for scope in scopes if scope not in SCOPES]
+        if unknown or not scopes:
+            raise DeskError("desk.unknown_scope", scope=unknown[0] if unknown else "", scopes=", ".join(SCOPES))
         if expires_at is not None and expires_at.tzinfo is None:
             raise DeskError("desk.naive_time", time=expires_at.isoformat())
         until = expires_at.astimezone(UTC).isoformat() if expires_at else None
@@ -121,10 +125,22 @@ class Desk:
             row = session.scalars(select(KeyTable).where(KeyTable.key_hash == hash_key(key))).one_or_none()
         if row is None:
             return None
-        until = datetime.fromisoformat(row.expires_at) if row.expires_at else None
-        if until and until <= datetime.now(UTC):
-            return None
-        return Key(label=row.label, scopes=row.scopes, models=row.models, expires_at=until)
+        found = _key(row)
+        return None if found.expires_at and found.expires_at <= datetime.now(UTC) else found
+
+    def keys(self) -> list[Key]:
+        """All keys by label, the expired ones too; never the keys themselves."""
+        with reading(self._engine) as session:
+            return [_key(row) for row in session.scalars(select(KeyTable).order_by(KeyTable.label))]
+
+    def end_key(self, label: str) -> None:
+        """Make a key worthless, from the next request on. Raises NotFound for an unknown label."""
+        with writing(self._engine) as session:
+            row = session.get(KeyTable, label)
+            if row is None:
+                raise NotFound("desk.no_key", label=label)
+            session.delete(row)
+            audit.append(session, actor=OPERATOR, action="end key", subject=label, facts={})
 
     # the clause library
 
@@ -264,6 +280,11 @@ def _find_user(session: Session, name: str) -> UserTable | None:
 
 def _user(row: UserTable) -> User:
     return User.model_validate({"name": row.name, "role": row.role, "language": row.language})
+
+
+def _key(row: KeyTable) -> Key:
+    until = datetime.fromisoformat(row.expires_at) if row.expires_at else None
+    return Key(label=row.label, scopes=row.scopes, models=row.models, expires_at=until)
 
 
 def _clause(row: ClauseTable) -> LibraryClause:
