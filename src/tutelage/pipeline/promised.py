@@ -18,7 +18,7 @@ from tutelage.training.budget import Settled
 
 def promised(settled: Settled, language: str) -> list[str]:
     """Lines for a person: what is promised of the training, and what was chosen for it with the reasons."""
-    return [text("training.promise", language, **settled.promise.told()),
+    return [*([text("training.promise", language, **settled.promise.told())] if settled.promise else []),
             *(text("training.chosen", language, **chosen.model_dump()) for chosen in settled.chosen)]
 
 

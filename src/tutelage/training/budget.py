@@ -39,11 +39,14 @@ class Chosen(Record):
 
 
 class Settled(Record):
-    """`promise.json`: what was chosen, the settings of the recipe that this changes, and what is promised of the training then."""
+    """`promise.json`: what was chosen, the settings of the recipe that this changes, and what is promised of the training then.
+
+    Nothing is promised (None) where several processes train.
+    """
 
     chosen: tuple[Chosen, ...]
     changed: dict[str, int]
-    promise: Promise
+    promise: Promise | None
 
     def apply(self, settings: TrainingSettings) -> TrainingSettings:
         """The recipe's settings with what was chosen."""
@@ -62,7 +65,7 @@ def settle(settings: TrainingSettings, ready: Ready[Any], *, probe: Probe, scrat
     path = scratch / FILE
     if path.exists():
         found = Settled.model_validate_json(path.read_text("utf-8"))
-        is_same = (found.promise.device, found.promise.threads) == (device.name, device.threads)
+        is_same = found.promise is not None and (found.promise.device, found.promise.threads) == (device.name, device.threads)
         if is_same or (scratch / CHECKPOINT).exists():  # what a begun training does must not change
             return found
     chosen: list[Chosen] = []

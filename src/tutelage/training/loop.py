@@ -4,75 +4,86 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Generic
+from typing import Generic, TypeVar
 
 import torch
 
 from tutelage.core.errors import InputError, Paused, TutelageError
 from tutelage.core.events import Events
 from tutelage.core.memory import MB, resident_mb
-from tutelage.training.adapters import copy_weights, put_weights, trainable
 from tutelage.training.batches import BatchOrder
 from tutelage.training.checkpoint import NAME, CurveRow, State, read_checkpoint, write_checkpoint
 from tutelage.training.objectives import Measured, Objective
 from tutelage.training.rows import R
 from tutelage.training.schedule import highest_rate, learning_rate
 from tutelage.training.settings import TrainingSettings
+from tutelage.training.shortage import free_memory, is_out_of_memory
 from tutelage.training.signals import StopRequests
+from tutelage.training.team import Alone
 
-LARGEST_NORM = 1.0  # gradients are scaled down to it; usual in fine-tuning, and the norm seen here is about 0.4
 ROUGH_AFTER = 2  # steps after which the time that is left is told
 
 
+T = TypeVar("T")
+
+
 class _Stopped(Exception):
-    """Unwinds a step that a signal interrupted."""
+    """Unwinds a step that a signal interrupted; its text is the signal's name."""
 
 
 class Loop(Generic[R]):
-    """One training of a model's trainable weights. `run` goes on from a checkpoint in `scratch` if there is one."""
+    """One training of a model's trainable weights. `run` goes on from a checkpoint in `scratch` if there is one.
+
+    `origin` names what the weights are learned from: a checkpoint of another is refused. `team` is who computes, this process alone if
+    left out; of several processes each runs such a loop on the same rows, and the first writes and tells.
+    """
 
     def __init__(self, *, model: torch.nn.Module, objective: Objective[R], train: Sequence[R], validation: Sequence[R],
-                 settings: TrainingSettings, scratch: Path, events: Events) -> None:
-        self._model, self._objective = model, objective
+                 settings: TrainingSettings, scratch: Path, events: Events, origin: str = "", team: Alone[R] | None = None) -> None:
+        self._model = model
+        self._team: Alone[R] = team or Alone(model, objective, rate=highest_rate(settings))
         self._order = BatchOrder(train, batch_rows=settings.batch_rows, seed=settings.seed)
         self._validation = validation
         self._settings, self._checkpoint, self._events = settings, scratch / NAME, events
-        self._optimiser = torch.optim.AdamW(trainable(model).values(), lr=highest_rate(settings), weight_decay=0.0)
+        self._origin = origin
         self._rough_at = ROUGH_AFTER
 
     def run(self) -> State:
         """Train to the end; afterwards the model carries the best weights.
 
-        Raises Paused after SIGTERM or SIGINT, with a checkpoint written, and TutelageError for a loss that is no number.
+        Raises Paused after SIGTERM or SIGINT, with a checkpoint written, TutelageError for a loss that is no number, and
+        InputError where the memory does not suffice for a single row.
         """
         state = self._begin()
         with StopRequests() as stop:
             try:
                 while state.step < self._settings.maximum_steps and state.stale < self._settings.patience:
+                    if asked := self._team.agreed(stop.asked):
+                        raise _Stopped(asked)
                     self._advance(state, stop)
-            except _Stopped:
-                self._optimiser.zero_grad()
+            except _Stopped as stopped:
+                self._team.forget()
                 self._save(state)
-                raise Paused(f"training: stopped by {stop.asked} after step {state.step} of {self._settings.maximum_steps}; the state is "
+                raise Paused(f"training: stopped by {stopped} after step {state.step} of {self._settings.maximum_steps}; the state is "
                              "saved. Run the same command again to go on from there.") from None
-        put_weights(self._model, state.best)
-        self._objective.refresh()
+        self._team.finish(state.best)
         return state
 
     def _begin(self) -> State:
         self._model.train()
         if self._checkpoint.exists():
-            state, weights = read_checkpoint(self._checkpoint, self._optimiser)
-            put_weights(self._model, weights)
+            state, weights, memory = read_checkpoint(self._checkpoint, origin=self._origin)
+            self._team.put(weights)
+            self._team.recall(memory)
             torch.set_rng_state(state.random)
-            self._objective.refresh()
+            self._team.refresh()
             self._rough_at = state.step + ROUGH_AFTER
             self._events.note("training", "training.resumed", step=state.step, total=self._settings.maximum_steps)
             return state
-        self._objective.refresh()
-        state = State()
+        self._team.refresh()
+        state = State(micro_batch_tokens=self._settings.micro_batch_tokens)
         started = time.monotonic()
         measured = self._measure(state)
         state.seconds = time.monotonic() - started
@@ -88,13 +99,8 @@ class Loop(Generic[R]):
         started = time.monotonic()
         rate = learning_rate(state.step, self._settings)
         rows = self._order.batch(state.step)
-        loss = self._gradients(rows, state.step + 1, stop)
-        norm = float(torch.nn.utils.clip_grad_norm_(trainable(self._model).values(), LARGEST_NORM))
-        for group in self._optimiser.param_groups:
-            group["lr"] = rate
-        self._optimiser.step()
-        self._optimiser.zero_grad()
-        self._objective.refresh()
+        loss = self._within_memory(state, rows, lambda tokens: self._gradients(rows, state.step + 1, stop, tokens=tokens))
+        norm = self._team.update(rate)
         state.step += 1
         tokens, seconds = sum(len(row.ids) for row in rows), time.monotonic() - started
         state.tokens += tokens
@@ -113,30 +119,52 @@ class Loop(Generic[R]):
             self._save(state)
         self._tell(state)
 
-    def _gradients(self, rows: Sequence[R], step: int, stop: StopRequests) -> float:
+    def _gradients(self, rows: Sequence[R], step: int, stop: StopRequests, *, tokens: int) -> float:
         """Leave the gradient of the mean loss a unit in the weights, and give that loss."""
-        units = self._objective.count(rows)
-        total = 0.0
-        for group in self._objective.micro_batches(rows, tokens=self._settings.micro_batch_tokens):
+        def check() -> None:
             if stop.asked:
-                raise _Stopped
-            loss = self._objective.loss(group) / units
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += float(loss.detach())
+                raise _Stopped(stop.asked)
+
+        total = self._team.gradients(rows, tokens=tokens, step=step, check=check)
         if not math.isfinite(total):
             raise TutelageError(f"training: the loss of step {step} is {total}; it must be a finite number. The weights have gone astray: "
                                 f"lower training.learning_rate (it is {highest_rate(self._settings):g}) or raise training.warmup_steps "
                                 f"(it is {self._settings.warmup_steps}), and run again.")
         return total
 
+    def _within_memory(self, state: State, rows: Sequence[R], compute: Callable[[int], T]) -> T:
+        """What `compute` gives with so many tokens at once; where memory runs out, the same once more with half as many.
+
+        The weights are as before, and no gradient is left of what failed, so the result does not change.
+        """
+        random, longest = torch.get_rng_state(), max(len(row.ids) for row in rows)
+        while True:
+            try:
+                return compute(state.micro_batch_tokens)
+            except (MemoryError, RuntimeError) as error:
+                if self._team.size > 1 or not is_out_of_memory(error):  # the other processes would wait for this one
+                    raise
+            self._team.forget()
+            torch.set_rng_state(random)
+            free_memory()
+            before = state.micro_batch_tokens
+            if before <= longest:
+                raise InputError(f"training: out of memory in step {state.step + 1}, though one row at a time is computed (the longest "
+                                 f"has {longest} tokens). Lower training.maximum_tokens (it is {self._settings.maximum_tokens}), train "
+                                 "less of the model (method lora or last_layers), or free memory; then run the same command again.")
+            state.micro_batch_tokens = max(longest, min(before, longest * len(rows)) // 2)
+            state.shrunk_at.append(state.step + 1)
+            self._events.warning("training", "training.memory_short", step=state.step + 1, before=before, after=state.micro_batch_tokens)
+
     def _measure(self, state: State) -> Measured:
         """Measure on all validation rows, and keep the weights if they are the best so far."""
         self._model.eval()
-        measured = self._objective.measure(self._validation, tokens=self._settings.micro_batch_tokens)
+        rows = self._validation
+        measured = self._within_memory(state, rows, lambda tokens: self._team.measure(rows, tokens=tokens))
         self._model.train()
         watched = self._watched(measured)
         if watched < state.best_watched:
-            state.best_step, state.best_watched, state.best = state.step, watched, copy_weights(self._model)
+            state.best_step, state.best_watched, state.best = state.step, watched, self._team.weights()
         if watched < state.gained - self._settings.minimum_gain:
             state.gained, state.stale = watched, 0
         else:
@@ -158,7 +186,9 @@ class Loop(Generic[R]):
 
     def _save(self, state: State) -> None:
         started = time.monotonic()
-        write_checkpoint(self._checkpoint, state, copy_weights(self._model), self._optimiser)
+        weights, memory = self._team.weights(), self._team.memory()
+        if self._team.rank == 0:
+            write_checkpoint(self._checkpoint, state, weights, memory, origin=self._origin)
         state.seconds += time.monotonic() - started
 
     def _tell(self, state: State) -> None:

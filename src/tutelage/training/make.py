@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from tutelage.core.chat import ChatFormat
 from tutelage.core.events import Fact
-from tutelage.core.files import file_sha256, read_rows, write_rows, write_whole
+from tutelage.core.files import ID_LENGTH, file_sha256, read_rows, write_rows, write_whole
 from tutelage.core.language import LANGUAGES
 from tutelage.core.memory import PeakMemory
-from tutelage.core.records import Example, Record
+from tutelage.core.records import Example
 from tutelage.core.store import Making
 from tutelage.engine.bases import folder_chat_format, folder_sha256
 from tutelage.engine.vocabulary import Vocabulary
+from tutelage.training.adapters import put_weights
 from tutelage.training.budget import Chosen, Settled, settle
 from tutelage.training.checkpoint import State
 from tutelage.training.class_rows import ClassScores
@@ -24,14 +27,18 @@ from tutelage.training.devices import Device, choose_device
 from tutelage.training.loop import Loop
 from tutelage.training.methods import METHODS
 from tutelage.training.page import render
-from tutelage.training.preflight import Lengths, Ready, measure_lengths
+from tutelage.training.parallel import NAMES, Plan, count_parameters, decide, this_machine
+from tutelage.training.preflight import Ready, measure_lengths
 from tutelage.training.probe import probe
-from tutelage.training.promise import MB_A_GB, Kept, Promise, compare
+from tutelage.training.promise import MB_A_GB, Kept, compare
 from tutelage.training.proof import Proof, prove
 from tutelage.training.schedule import RATES, highest_rate
 from tutelage.training.settings import TrainingSettings
+from tutelage.training.shortage import disk_told
 from tutelage.training.start import start_model
+from tutelage.training.summary import Summary
 from tutelage.training.tasks import TASKS
+from tutelage.training.workers import Done, Job, train_together
 
 ADAPTER = "adapter"  # the folder of what was learned
 
@@ -48,57 +55,13 @@ class _Trained:
     loop_seconds: float
 
 
-class Summary(Record):
-    """`training.json`: what came out, what it came from, and what it took.
-
-    Losses are nats a `unit` (a learned token, or a row) on the validation rows; bits a byte and the score (share that is right) are
-    None where the task has none. `classes` tells how well a classifier names held-out rows. `path` is "packed" or "padded"; both
-    compute the same.
-    """
-
-    base: str
-    base_sha256: str
-    chat_format_hash: str
-    tokenizer_sha256: str
-    dataset: str
-    task: str
-    method: str
-    learning_rate: float
-    unit: str
-    weights_sha256: str
-    steps: int
-    best_step: int
-    stopped_early: bool
-    base_loss: float
-    best_loss: float
-    base_bits_per_byte: float | None
-    best_bits_per_byte: float | None
-    base_score: float | None
-    best_score: float | None
-    proof: Proof
-    classes: ClassScores | None
-    tokens: int
-    tokens_per_second: float
-    seconds: float
-    supervised_share: float
-    rows_lost: int
-    tokens_lost: int
-    train: Lengths
-    validation: Lengths
-    device: str
-    path: str
-    threads: int
-    chosen: tuple[Chosen, ...]
-    promise: Promise
-    kept: Kept
-
-
 @dataclass(frozen=True)
 class _Begun:
     """All that stands before the model, and how many seconds it took."""
 
     settings: TrainingSettings
     device: Device
+    plan: Plan
     folder: Path
     vocabulary: Vocabulary
     chat_format: ChatFormat
@@ -109,23 +72,31 @@ class _Begun:
 def make(making: Making, *, base_folder: Callable[[], Path]) -> None:
     """Write adapter/, curve.jsonl, training.json, batch.jsonl and the reports. `base_folder` gives the model folder of the base.
 
-    Raises InputError for rows or a base that cannot be trained, Paused after SIGTERM or SIGINT, TutelageError if the
+    Raises InputError for rows or a base that cannot be trained and for a full disk, Paused after SIGTERM or SIGINT, TutelageError if the
     loss is no number or the tune did not take.
     """
+    with disk_told(making.work, making.scratch):
+        _make(making, base_folder)
+
+
+def _make(making: Making, base_folder: Callable[[], Path]) -> None:
     begun = _begin(making, base_folder)
     settled = _settle(making, begun)
     for chosen in settled.chosen:
         making.events.note("training", "training.chosen", setting=chosen.setting, value=chosen.value, why=chosen.why)
-    making.events.note("training", "training.promise", **settled.promise.told())
+    if settled.promise:
+        making.events.note("training", "training.promise", **settled.promise.told())
     settings, ready, started = settled.apply(begun.settings), begun.ready, time.monotonic()
     task, adapter = TASKS[settings.task], making.folder / ADAPTER
     write_rows(making.folder / "batch.jsonl", task.preview(ready.train, begun.vocabulary))
     with PeakMemory() as memory:
         trained = _train(making, settings, begun)
+        settings = settings.model_copy(update={"micro_batch_tokens": trained.state.micro_batch_tokens})
         proof = prove(task, METHODS[settings.method], settings, ready=ready, base_folder=begun.folder, adapter=adapter,
                       scratch=making.scratch)
     seconds = begun.seconds + time.monotonic() - started - trained.loop_seconds + trained.state.seconds  # with what a killed run did
-    kept = compare(settled.promise, settings, ready, steps=trained.state.step, seconds=seconds, memory_gb=memory.peak_mb / MB_A_GB)
+    kept = compare(settled.promise, settings, ready, steps=trained.state.step, seconds=seconds,
+                   memory_gb=memory.peak_mb / MB_A_GB) if settled.promise else None
     classes = task.finish(making, settings, ready, base_folder=begun.folder, adapter=adapter) if task.finish else None
     write_rows(making.folder / "curve.jsonl", trained.state.curve)
     summary = _summarise(making, settings, begun, trained, proof=proof, classes=classes, settled=settled, kept=kept)
@@ -153,15 +124,20 @@ def _begin(making: Making, base_folder: Callable[[], Path]) -> _Begun:
         making.events.warning("training", "training.rate_outside", rate=rate, low=usual.low, high=usual.high, source=usual.source)
     device = choose_device(settings.threads)
     METHODS[settings.method].require(device.name)
+    plan = decide(settings, this_machine(), parameters=lambda: count_parameters(base_folder()), language=making.language)
     folder = base_folder()
     vocabulary, chat_format = Vocabulary(folder), folder_chat_format(folder)
     examples = list(read_rows(making.parents["dataset"].file("examples.jsonl"), Example))
     ready = TASKS[settings.task].prepare(making, settings, examples, chat_format, vocabulary)
     _report_lengths(making, settings, ready)
-    return _Begun(settings, device, folder, vocabulary, chat_format, ready, time.monotonic() - started)
+    return _Begun(settings, device, plan, folder, vocabulary, chat_format, ready, time.monotonic() - started)
 
 
 def _settle(making: Making, begun: _Begun) -> Settled:
+    plan = begun.plan
+    if plan.processes > 1:  # a probe in one process would promise nothing of several
+        return Settled(chosen=(Chosen(setting="devices", value=f"{plan.processes} x {NAMES[plan.sharing]}", why=plan.why),), changed={},
+                       promise=None)
     return settle(begun.settings, begun.ready, scratch=making.scratch, device=begun.device, before=begun.seconds,
                   language=making.language,
                   probe=lambda settings: probe(settings, begun.ready, folder=begun.folder, device=begun.device))
@@ -174,29 +150,47 @@ def _report_lengths(making: Making, settings: TrainingSettings, ready: Ready[Any
         making.events.note("training", "training.lengths", **told, share=round(100 * lengths.trained / lengths.tokens, 1))
     else:
         making.events.note("training", "training.lengths_read", **told)
-    if ready.lost_rows:
-        making.events.warning("training", "training.too_long", rows=ready.lost_rows, tokens=ready.lost_tokens,
-                              limit=settings.maximum_tokens)
+    lost, limit = ready.lost, settings.maximum_tokens
+    if lost.left_out:
+        making.events.warning("training", "training.too_long", rows=lost.left_out, tokens=lost.left_out_tokens, limit=limit)
+    if lost.cut:
+        making.events.warning("training", "training.cut", rows=lost.cut, tokens=lost.cut_tokens, limit=limit)
+    if lost.split:
+        making.events.note("training", "training.split", rows=lost.split, limit=limit)
 
 
 def _train(making: Making, settings: TrainingSettings, begun: _Begun) -> _Trained:
     """Train and write what was learned; the model is freed on return."""
     ready, folder = begun.ready, begun.folder
-    model = start_model(settings, ready, folder=folder, device=begun.device)
-    objective = TASKS[settings.task].objective(model, settings, ready=ready, base_folder=folder, scratch=making.scratch, plain=False)
-    loop = Loop(model=model, objective=objective, train=ready.train, validation=ready.validation, settings=settings,
-                scratch=making.scratch, events=making.events)
-    started = time.monotonic()
-    state = loop.run()
-    loop_seconds = time.monotonic() - started
     base_sha256 = folder_sha256(folder)
+    origin = f"the base {base_sha256[:ID_LENGTH]} with the chat format {begun.chat_format.hash}"
+    started = time.monotonic()
+    if begun.plan.processes > 1:
+        state, done = _train_together(making, settings, begun, origin)
+        model = start_model(settings, ready, folder=folder, device=Device("cpu", torch.float32, begun.device.threads))
+        put_weights(model, state.best)
+    else:
+        model = start_model(settings, ready, folder=folder, device=begun.device)
+        objective = TASKS[settings.task].objective(model, settings, ready=ready, base_folder=folder, scratch=making.scratch, plain=False)
+        started = time.monotonic()
+        state = Loop(model=model, objective=objective, train=ready.train, validation=ready.validation, settings=settings,
+                     scratch=making.scratch, events=making.events, origin=origin).run()
+        done = Done(unit=objective.unit, path=objective.path)
+    loop_seconds = time.monotonic() - started
     METHODS[settings.method].save(model, making.folder / ADAPTER, base=settings.base, base_sha256=base_sha256)
-    return _Trained(state, unit=objective.unit, path=objective.path, base_sha256=base_sha256,
+    return _Trained(state, unit=done.unit, path=done.path, base_sha256=base_sha256,
                     tokenizer_sha256=file_sha256(folder / "tokenizer.json"), loop_seconds=loop_seconds)
 
 
+def _train_together(making: Making, settings: TrainingSettings, begun: _Begun, origin: str) -> tuple[State, Done]:
+    plan = begun.plan
+    job = Job(settings=settings, ready=begun.ready, base_folder=begun.folder, scratch=making.scratch, work=making.work, origin=origin,
+              sharing=plan.sharing, threads=max(1, begun.device.threads // plan.processes))
+    return train_together(job, plan.processes, making.events)
+
+
 def _summarise(making: Making, settings: TrainingSettings, begun: _Begun, trained: _Trained, *, proof: Proof,
-               classes: ClassScores | None, settled: Settled, kept: Kept) -> Summary:
+               classes: ClassScores | None, settled: Settled, kept: Kept | None) -> Summary:
     state, ready, device = trained.state, begun.ready, begun.device
     measured = {row.step: row for row in state.curve if row.validation_loss is not None}
     first, best, train = measured[0], measured[state.best_step], measure_lengths(ready.train)
@@ -207,11 +201,11 @@ def _summarise(making: Making, settings: TrainingSettings, begun: _Begun, traine
         weights_sha256=file_sha256(making.folder / ADAPTER / METHODS[settings.method].weights), steps=state.step, best_step=state.best_step,
         stopped_early=state.step < settings.maximum_steps, base_loss=first.validation_loss, best_loss=best.validation_loss,
         base_bits_per_byte=first.bits_per_byte, best_bits_per_byte=best.bits_per_byte, base_score=first.score, best_score=best.score,
-        proof=proof, classes=classes, tokens=state.tokens,
+        proof=proof, classes=classes, micro_batch_tokens=state.micro_batch_tokens, shrunk_at=tuple(state.shrunk_at), tokens=state.tokens,
         tokens_per_second=round(state.tokens / state.step_seconds, 1), seconds=round(state.seconds, 1),
-        supervised_share=train.trained / train.tokens, rows_lost=ready.lost_rows, tokens_lost=ready.lost_tokens, train=train,
+        supervised_share=train.trained / train.tokens, tokens_lost=ready.lost.tokens, lost=ready.lost, train=train,
         validation=measure_lengths(ready.validation), device=device.name, path=trained.path, threads=device.threads,
-        chosen=settled.chosen, promise=settled.promise, kept=kept)
+        chosen=settled.chosen, processes=begun.plan.processes, promise=settled.promise, kept=kept)
 
 
 def _tell(making: Making, summary: Summary) -> None:
@@ -219,9 +213,7 @@ def _tell(making: Making, summary: Summary) -> None:
     making.facts |= {"weights_sha256": summary.weights_sha256, "base_sha256": summary.base_sha256,
                      "tokenizer_sha256": summary.tokenizer_sha256, "chat_format_hash": summary.chat_format_hash, "threads": summary.threads,
                      "device": summary.device, "path": summary.path, "best_step": summary.best_step,
-                     "tokens_per_second": summary.tokens_per_second, "promised_minutes": summary.kept.promised_minutes,
-                     "minutes": summary.kept.minutes, "promised_memory_gb": summary.kept.promised_memory_gb,
-                     "memory_gb": summary.kept.memory_gb}
+                     "tokens_per_second": summary.tokens_per_second}
     proof: dict[str, Fact] = {"step": summary.best_step, "rows": summary.proof.rows, "base": round(summary.proof.base_loss, 3),
                               "tuned": round(summary.proof.tuned_loss, 3)}
     if summary.base_score is not None and summary.best_score is not None:
@@ -232,5 +224,8 @@ def _tell(making: Making, summary: Summary) -> None:
                            after=round(summary.best_bits_per_byte, 4), **proof)
     else:
         making.events.note("training", "training.took_loss", before=round(summary.base_loss, 4), after=round(summary.best_loss, 4), **proof)
-    tell = making.events.note if summary.kept.is_kept else making.events.warning
-    tell("training", "training.kept" if summary.kept.is_kept else "training.not_kept", **summary.kept.model_dump(exclude={"is_kept"}))
+    if summary.kept:
+        figures = summary.kept.model_dump(exclude={"is_kept"})
+        making.facts |= figures
+        tell = making.events.note if summary.kept.is_kept else making.events.warning
+        tell("training", "training.kept" if summary.kept.is_kept else "training.not_kept", **figures)

@@ -13,6 +13,28 @@ READ_BY = {("last_layers",): ("last_layers",), ("last_layers", "lora"): ("prefix
            ("lora", "qlora"): ("rank", "alpha", "dropout", "rslora", "dora", "layers", "targets")}
 
 
+TOGETHER = {"task": ("sft", "pretraining", "classification"), "method": ("full", "frozen_embeddings", "last_layers", "lora")}
+
+
+class Devices(Settings):
+    """How many processes share a training, and how."""
+
+    processes: Literal["all"] | Annotated[int, Field(ge=1)] = 1
+    """Processes that train together on this machine, one for each GPU: a number, or "all" for as many as there are GPUs. Without a GPU
+    they divide the processor's cores, which gains no speed."""
+
+    sharing: Literal["auto", "ddp", "fsdp"] = "auto"
+    """What each process holds: "ddp" the whole model, "fsdp" a part of every weight, for models that one GPU cannot hold. "auto" takes
+    ddp where the memory suffices."""
+
+    @model_validator(mode="after")
+    def _shared_by_several(self) -> Self:
+        """Refuse a way to share that nothing would look at."""
+        if self.processes == 1 and self.sharing != "auto":
+            raise ValueError(f"sharing is {self.sharing!r}, but only one process trains. Raise processes, or leave sharing out.")
+        return self
+
+
 class TrainingSettings(Settings):
     """How the base model is tuned. The defaults suit a 135 M model on two cores in about seven minutes."""
 
@@ -112,10 +134,12 @@ class TrainingSettings(Settings):
     """Optimiser steps at most. Rows are seen again when they do not suffice."""
 
     maximum_tokens: int = Field(default=1024, ge=8)
-    """Longest row, prompt and reply together. Nothing is ever cut: see `too_long`."""
+    """Longest row, prompt and reply together. Nothing is cut unless `too_long` says so."""
 
-    too_long: Literal["drop", "refuse"] = "drop"
-    """What happens to rows over `maximum_tokens`: left out, with the tokens lost reported; or the run is refused."""
+    too_long: Literal["drop", "refuse", "truncate", "split"] = "drop"
+    """What happens to rows over `maximum_tokens`: "drop" leaves them out; "refuse" ends the run; "truncate" cuts the middle out of the
+    longest message of the user, never a reply, and of a plain text the end; "split" makes pieces of a plain text (pretraining only).
+    The tokens lost are reported."""
 
     watch: Literal["loss", "score"] = "loss"
     """What of the validation rows decides which weights are kept and when to stop: their loss, or the share of them that is right
@@ -136,6 +160,10 @@ class TrainingSettings(Settings):
     threads: int | None = Field(default=None, ge=1)
     """Processor threads; left out, all cores. Another number may change the last digits of the weights."""
 
+    devices: Devices = Devices()
+    """Several processes for one training: for the tasks sft, pretraining and classification, and the methods full, frozen_embeddings,
+    last_layers and lora. What is learned is the same but for rounding."""
+
     seed: int = 0
     """Fixes the first weights of the adapter and the order of the rows."""
 
@@ -149,4 +177,22 @@ class TrainingSettings(Settings):
                     if chosen not in known and value != type(self).model_fields[name].default:
                         raise ValueError(f"{name} is {value!r}, but the {kind} {chosen} does not read it; {' and '.join(known)} "
                                          f"{'does' if len(known) == 1 else 'do'}. Leave {name} out, or choose another {kind}.")
+        if self.too_long == "split" and self.task != "pretraining":
+            raise ValueError(f"too_long is 'split', but the task {self.task} learns from prompts or whole texts, whose pieces would teach "
+                             "something else; only pretraining can split. Set too_long: truncate or drop, or raise maximum_tokens.")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_shared(self) -> Self:
+        """Refuse what several processes cannot train."""
+        count = self.devices.processes
+        if count == 1:
+            return self
+        for kind, chosen in (("task", self.task), ("method", self.method)):
+            if chosen not in TOGETHER[kind]:
+                raise ValueError(f"devices.processes is {count}, but the {kind} {chosen} is trained by one process only; "
+                                 f"{', '.join(TOGETHER[kind])} can be shared. Leave devices out, or choose another {kind}.")
+        if self.minutes is not None:
+            raise ValueError(f"minutes is {self.minutes:g} and devices.processes {count}, but what several processes take is not probed. "
+                             "Leave minutes out and set maximum_steps, or leave devices out.")
         return self
