@@ -1,4 +1,4 @@
-"""Every example of docs/web.md is run against a real server, and answers in the shape that the page shows."""
+"""Every example of docs/web.md and docs/stages/endpoint.md is run against a real server, and answers in the shape that the page shows."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from web_site import TUNED, CharacterEngine, make_site, running
 
 from tutelage.web.app import create_app
 
-PAGE = (Path(__file__).parents[2] / "docs" / "web.md").read_text("utf-8")
-EXAMPLES = re.findall(r"```(bash|python)\n(.*?)```(?:\n```json\n(.*?)```)?", PAGE, re.DOTALL)
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "web.md").read_text("utf-8")
+EXAMPLES = re.findall(r"```(bash|python)\n(.*?)```(?:\n```json\n(.*?)```)?", PAGE + (DOCS / "stages" / "endpoint.md").read_text("utf-8"),
+                      re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,7 @@ def same_shape(shown: object, got: object, place: str = "answer") -> None:
 
 
 def test_the_page_has_its_examples():
-    assert len(EXAMPLES) == 14
+    assert len(EXAMPLES) == 17
     assert sum(bool(shown) for _, _, shown in EXAMPLES) == 10
 
 
