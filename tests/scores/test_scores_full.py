@@ -89,7 +89,7 @@ def test_both_pages_show_memory_and_what_was_seen(clean: Scored) -> None:
     assert "套取个人信息 300 次" in chinese
     assert not re.search(r"[一-鿿]", english.split("</style>")[1])
     for page in (english, chinese):
-        assert page.count("<table>") == page.count("</table>")
+        assert page.count("<table") == page.count("</table>")
         assert "ann.lee" not in page
 
 

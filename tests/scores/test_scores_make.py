@@ -146,7 +146,7 @@ def test_the_pages_are_whole_fetch_nothing_and_have_unique_ids(scored: Scored) -
         assert outline.open == []
         assert outline.fetched == []
         assert len(outline.ids) == len(set(outline.ids)) > 20
-        assert page.count("<svg") == 4
+        assert page.count("<svg") == 6
         assert "<script" not in page
         assert "@import" not in page
 
@@ -225,7 +225,7 @@ def test_without_drafts_only_bits_per_byte_is_measured(store: Store) -> None:
     found = make_scores(store, three_engines(), settings=ScoresSettings(drafts=0, bootstrap=1000))
     assert {line["metric"] for line in found.lines("scores.jsonl")} == {"bits_per_byte", "perplexity"}
     assert GateDecision.model_validate(found.json("gate.json")).is_open
-    assert found.artifact.file("report.en.html").read_text("utf-8").count("<svg") == 3
+    assert found.artifact.file("report.en.html").read_text("utf-8").count("<svg") == 5
 
 
 def test_with_one_clause_type_the_type_is_not_judged_and_that_is_said(store: Store) -> None:
