@@ -13,7 +13,8 @@ from tutelage.core import errors
 from tutelage.pipeline.recipe import Recipe, groups_of
 
 DOCS = Path(__file__).parent
-COMMANDS = ("", "check", "plan", "make", "show", "serve", "override", "labels", "judge", "review sample", "review tally", "review edits", "tasks")
+COMMANDS = ("", "check", "plan", "make", "show", "serve", "override", "labels", "judge", "review sample", "review tally",
+            "review edits", "tasks")
 
 
 def recipe_page() -> str:
