@@ -19,7 +19,7 @@ from tutelage.core.errors import InputError
 from tutelage.engine.gguf_engine import GgufEngine
 from tutelage.engine.torch_engine import TorchEngine
 from tutelage.engine.vocabulary import Vocabulary
-from tutelage.model.export_gguf import TYPES, export_gguf
+from tutelage.model.export_gguf import export_gguf
 from tutelage.model.export_template import chat_template
 
 TEXTS = ("Fee: 12,345.67 €\r\n\t(net)", "第三条 保密期限为三年。", "it's don't 'S  x", "<|im_end|>\n<|im_start|>system", "", " ", "😀 a1b2")
@@ -157,7 +157,3 @@ def test_a_tokenizer_that_cannot_be_written_is_refused(tiny, tmp_path):
     refused(other, tmp_path, "the tokenizer is WordPiece")
     change_json(other / "tokenizer.json", model=described["model"], pre_tokenizer={"type": "Whitespace"})
     refused(other, tmp_path, "the way in which this tokenizer cuts text is not known to llama.cpp")
-
-
-def test_each_type_is_one_that_gguf_can_write():
-    assert {name: kind.name.lower() for name, kind in TYPES.items()} == {"q8_0": "q8_0", "f16": "f16"}

@@ -18,7 +18,8 @@ from tutelage.core.events import Event, Listener, Recorder
 from tutelage.core.files import file_sha256
 from tutelage.core.language import text
 from tutelage.engine.gguf_engine import GgufEngine
-from tutelage.model.export_gguf import FILE_TYPES, TYPES, export_gguf
+from tutelage.model.export_gguf import export_gguf
+from tutelage.model.mixture import MIXTURES, SEARCH
 from tutelage.model.parity import Evidence
 from tutelage.model.settings import ModelSettings
 
@@ -126,21 +127,21 @@ def test_a_16_bit_copy_takes_the_place_of_a_refused_8_bit_one(tiny, trained, exa
     assert warning.key == "model.refused"
     told = text(warning.key, "en", **warning.facts)
     assert told.startswith(f"the q8_0 copy is refused: it begins {refused.argmax_equal} of 60 answers")
-    assert told.endswith("and 100.0 % must agree; a 16-bit copy is tried in its place")
+    assert told.endswith("and 100.0 % must agree; the f16 copy is tried in its place")
 
 
 def test_without_fallback_a_refused_8_bit_copy_closes_the_gate(tiny, trained, examples, tmp_path):
     with pytest.raises(GateClosed, match=(
             r"token ids agree on 60 of 60 .*, the first token on (4[5-9]|5\d) \(share 0\.\d+; at least 1\.0 must\)"
-            r".*Set model\.fallback: true to let a 16-bit copy take its place")):
+            r".*Set model\.fallback: true to let a larger copy take its place")):
         run_model(tmp_path, tiny, trained, examples, minimum_agreement=1.0, fallback=False)
     assert remains(tmp_path) == []
 
 
 def test_the_settings_offer_what_can_be_written():
     choices = get_args(ModelSettings.model_fields["quantisation"].annotation)
-    assert set(choices) == set(TYPES) == set(FILE_TYPES)
-    assert len(choices) == 2
+    assert choices == SEARCH == tuple(MIXTURES)
+    assert len(choices) == 4
 
 
 def test_the_evidence_is_plain_json(tiny, trained, examples, tmp_path):

@@ -6,33 +6,33 @@ Source: the GGUF specification.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import gguf
 import numpy as np
-from gguf.quants import quantize
 from safetensors import safe_open
 
 from tutelage.core.chat import ChatFormat
 from tutelage.core.errors import InputError
 from tutelage.engine.families import FAMILIES, GEMMA3, GEMMA3_LOCAL_THETA, Family, gemma3_layer_types
+from tutelage.engine.llama_quantise import quantise
 from tutelage.model.export_template import chat_template
 from tutelage.model.export_tokenizer import add_tokenizer
+from tutelage.model.mixture import MIXTURES, Quantisation, format_of
 
 SUPPORTED = {family.model_type: family for family in FAMILIES}
-Quantisation = Literal["q8_0", "f16"]
-TYPES = {"q8_0": gguf.GGMLQuantizationType.Q8_0, "f16": gguf.GGMLQuantizationType.F16}
-FILE_TYPES = {"q8_0": gguf.LlamaFileType.MOSTLY_Q8_0, "f16": gguf.LlamaFileType.MOSTLY_F16}
-BLOCK = 32  # weights of a row that share a scale in q8_0
+NO_IMPORTANCE: Mapping[str, np.ndarray] = {}
 
 
-def export_gguf(folder: Path, path: Path, *, quantisation: Quantisation, name: str, chat_format: ChatFormat) -> None:
+def export_gguf(folder: Path, path: Path, *, quantisation: Quantisation, name: str, chat_format: ChatFormat,
+                importance: Mapping[str, np.ndarray] = NO_IMPORTANCE) -> None:
     """Write the model in `folder` to `path`.
 
-    Matrices are kept in `quantisation`, norms in fp32; a matrix whose rows are no multiple of 32 stays in 16 bits.
-    Raises InputError for an architecture or a tokenizer that cannot be written.
+    Matrices are kept in `quantisation` (see mixture.py), norms in fp32. `importance` has that of columns, by the name of the weight
+    in `folder`. Raises InputError for an architecture or a tokenizer that cannot be written, and for numbers that are not finite;
+    then nothing is left at `path`.
     """
     config = json.loads((folder / "config.json").read_text("utf-8"))
     family = check_supported(config, folder)
@@ -42,13 +42,11 @@ def export_gguf(folder: Path, path: Path, *, quantisation: Quantisation, name: s
     add_tokenizer(writer, folder, config, chat_format)
     writer.add_chat_template(chat_template(chat_format))
     writer.add_string("tutelage.chat_format", chat_format.hash)
-    writer.add_file_type(FILE_TYPES[quantisation])
+    writer.add_file_type(MIXTURES[quantisation].file_type)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-    for tensor_name, tensor in _tensors(folder, config, family):
-        kind = gguf.GGMLQuantizationType.F32
-        if tensor.ndim == 2:
-            kind = TYPES[quantisation] if tensor.shape[1] % BLOCK == 0 else gguf.GGMLQuantizationType.F16
-        writer.add_tensor(tensor_name, quantize(tensor, kind), raw_dtype=kind)
+    for ours, theirs, tensor in _tensors(folder, config, family):
+        kind = format_of(theirs, tensor.shape, quantisation, config["num_hidden_layers"])
+        writer.add_tensor(theirs, quantise(tensor, kind, name=ours, importance=importance.get(ours)), raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -115,8 +113,8 @@ def _add_shape(writer: gguf.GGUFWriter, config: dict[str, Any], family: Family) 
         writer.add_sliding_window(config["sliding_window"])
 
 
-def _tensors(folder: Path, config: dict[str, Any], family: Family) -> Iterator[tuple[str, np.ndarray]]:
-    """All weights under llama.cpp's names, in fp32. A shared output layer is left out: llama.cpp takes the embedding."""
+def _tensors(folder: Path, config: dict[str, Any], family: Family) -> Iterator[tuple[str, str, np.ndarray]]:
+    """All weights by our name and llama.cpp's, in fp32. A shared output layer is left out: llama.cpp takes the embedding."""
     heads, groups = config["num_attention_heads"], config["num_key_value_heads"]
     for file in sorted(folder.glob("*.safetensors")):
         with safe_open(file, framework="numpy") as weights:
@@ -127,4 +125,4 @@ def _tensors(folder: Path, config: dict[str, Any], family: Family) -> Iterator[t
                 if theirs is None:
                     raise InputError(f"{file}: the weight {name!r} is not one of a {config['model_type']}; it cannot be written as GGUF.")
                 tensor = weights.get_tensor(name).astype(np.float32)
-                yield theirs, family.to_gguf(theirs, tensor, heads=heads, groups=groups)
+                yield name, theirs, family.to_gguf(theirs, tensor, heads=heads, groups=groups)

@@ -14,8 +14,10 @@ from tutelage.core.records import Example
 from tutelage.core.store import Making
 from tutelage.engine.bases import folder_chat_format, folder_sha256
 from tutelage.engine.vocabulary import Vocabulary
-from tutelage.model.export_gguf import Quantisation, check_supported, export_gguf
+from tutelage.model.export_gguf import NO_IMPORTANCE, check_supported, export_gguf
+from tutelage.model.importance import measure_importance
 from tutelage.model.merge import SAMPLE_PROMPTS, merge
+from tutelage.model.mixture import SEARCH, WEIGHED
 from tutelage.model.parity import Evidence, Parity, agrees, check, compare
 from tutelage.model.settings import ModelSettings
 
@@ -50,23 +52,30 @@ def _export(making: Making, settings: ModelSettings, merged: Path, examples: lis
             chat_format: ChatFormat) -> tuple[Evidence, int]:
     """Write and compare copies until one agrees; a refused one is removed. Raises GateClosed if none does."""
     refused: list[Parity] = []
-    quantisation: Quantisation = settings.quantisation
-    while True:
+    sizes = SEARCH[SEARCH.index(settings.quantisation):]
+    importance = NO_IMPORTANCE
+    if settings.quantisation in WEIGHED:
+        rows = _training_rows(making, settings.importance_rows, merged, chat_format)
+        importance = measure_importance(merged, rows)
+        making.facts["importance_rows"] = len(rows)
+    for quantisation, larger in zip(sizes, (*sizes[1:], None), strict=True):
         path = making.folder / f"model-{quantisation}.gguf"
-        export_gguf(merged, path, quantisation=quantisation, name=f"tutelage-{making.parents['training'].id}", chat_format=chat_format)
+        export_gguf(merged, path, quantisation=quantisation, name=f"tutelage-{making.parents['training'].id}", chat_format=chat_format,
+                    importance=importance if quantisation in WEIGHED else NO_IMPORTANCE)
         megabytes = round(path.stat().st_size / MEGABYTE)
         making.events.note("model", "model.exported", quantisation=quantisation, megabytes=megabytes)
         making.events.step("model", done=2, total=STEPS)
         parity = compare(merged, path, examples, chat_format, quantisation=quantisation)
-        if quantisation == "f16" or not settings.fallback:
+        if larger is None or not settings.fallback:
             check(parity, minimum_agreement=settings.minimum_agreement)
         if agrees(parity, minimum_agreement=settings.minimum_agreement):
             return Evidence(kept=parity, refused=tuple(refused)), megabytes
         path.unlink()
         refused.append(parity)
         making.events.warning("model", "model.refused", quantisation=quantisation, equal=parity.argmax_equal, prompts=parity.prompts,
-                              share=round(100 * parity.share, 1), needed=round(100 * settings.minimum_agreement, 1))
-        quantisation = "f16"
+                              share=round(100 * parity.share, 1), needed=round(100 * settings.minimum_agreement, 1),
+                              larger=larger or "")
+    raise AssertionError("the last size is either kept or refused with an error")
 
 
 def _checked_base(making: Making, base: Path) -> tuple[Path, ChatFormat]:
@@ -85,6 +94,14 @@ def _checked_base(making: Making, base: Path) -> tuple[Path, ChatFormat]:
         raise TutelageError(f"model: the adapter was trained with the chat format {trained['chat_format_hash']}, but {base} has "
                             f"{chat_format.hash}; such a model answers badly. Run `tutelage make` again, so that training uses it too.")
     return base, chat_format
+
+
+def _training_rows(making: Making, limit: int, folder: Path, chat_format: ChatFormat) -> list[tuple[int, ...]]:
+    """Token ids of training rows, first by id; no planted test text among them."""
+    vocabulary = Vocabulary(folder)
+    rows = [row for row in read_rows(making.parents["dataset"].file("examples.jsonl"), Example)
+            if row.part == "train" and row.origin != "canary"]
+    return [render(row.messages, chat_format, vocabulary, reply=False).ids for row in sorted(rows, key=lambda row: row.id)[:limit]]
 
 
 def _held_out(making: Making, limit: int) -> list[Example]:

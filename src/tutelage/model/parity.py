@@ -10,7 +10,7 @@ from tutelage.core.errors import GateClosed
 from tutelage.core.records import Example, Record, Sampling
 from tutelage.engine.gguf_engine import GgufEngine
 from tutelage.engine.torch_engine import TorchEngine
-from tutelage.model.export_gguf import Quantisation
+from tutelage.model.mixture import Quantisation
 
 SHOWN = 5
 ONE_TOKEN = Sampling(max_tokens=1)
@@ -81,4 +81,4 @@ def check(parity: Parity, *, minimum_agreement: float) -> None:
         f"model: the copy is not the trained model: token ids agree on {parity.ids_identical} of {parity.prompts} held-out prompts "
         f"(all must), the first token on {parity.argmax_equal} (share {parity.share:.3f}; at least {minimum_agreement} must). "
         f"First difference: {first.what} of row {first.example}, {first.expected} became {first.found}. Nothing was kept. "
-        "Set model.fallback: true to let a 16-bit copy take its place.")
+        "Set model.fallback: true to let a larger copy take its place.")

@@ -12,11 +12,15 @@ from tutelage.core.settings import Settings
 class ModelSettings(Settings):
     """How the trained model is merged, exported, and compared with its copy. The defaults suit serving on a processor."""
 
-    quantisation: Literal["q8_0", "f16"] = "q8_0"
-    """How weights are kept in the copy that is served: "q8_0" 8 bits (a quarter of the size), "f16" 16 bits (half, nearly exact)."""
+    quantisation: Literal["q4_k_m", "q5_k_m", "q8_0", "f16"] = "q8_0"
+    """How weights are kept in the copy that is served: "q4_k_m" and "q5_k_m" about 5 and 6 bits (llama.cpp's mixtures), "q8_0" 8 bits (a
+    quarter of the size), "f16" 16 bits (half, nearly exact)."""
+
+    importance_rows: int = Field(64, ge=0)
+    """How many training rows tell which weights matter most, so that "q4_k_m" and "q5_k_m" round those least; 0 treats all alike."""
 
     fallback: bool = True
-    """What happens when the 8-bit copy is refused: a 16-bit copy is tried in its place, and the refusal is told and kept as evidence."""
+    """What happens when a copy is refused: the next larger one is tried, up to 16 bits; the refusal is told and kept as evidence."""
 
     minimum_agreement: float = Field(0.95, ge=0, le=1)
     """Share of the compared held-out prompts on which the copy must begin its answer with the same token as the model in fp32."""

@@ -1,0 +1,44 @@
+"""What matters most in each matrix: the mean square of what enters each column, on the owner's training rows.
+
+Source: the importance matrix of llama.cpp, which weighs rounding errors so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tutelage.engine.torch_base import load_causal
+
+FLOOR = 1e-3  # share of the mean below which no column falls, so that a column these rows never use is not thrown away
+
+
+def measure_importance(folder: Path, rows: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:
+    """By the name of each matrix between two layers of the model in `folder`: importance of its columns, shape (in,); none without rows."""
+    if not rows:
+        return {}
+    model: Any = load_causal(folder)
+    sums: dict[str, torch.Tensor] = {}
+
+    def watch(name: str) -> Any:
+        def add(_module: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+            squares = inputs[0].flatten(0, -2).double().square().sum(0)
+            sums[name] = sums[name] + squares if name in sums else squares
+        return add
+
+    body = model.get_decoder()
+    prefix = next(name for name, module in model.named_modules() if module is body)
+    watched = [module.register_forward_pre_hook(watch(f"{prefix}.{name}.weight")) for name, module in body.named_modules()
+               if isinstance(module, torch.nn.Linear)]
+    with torch.inference_mode():
+        for row in rows:
+            body(input_ids=torch.tensor([list(row)]), use_cache=False)
+    for handle in watched:
+        handle.remove()
+    tokens = sum(map(len, rows))
+    means = {name: (squares / tokens).numpy() for name, squares in sums.items()}
+    return {name: np.maximum(mean, FLOOR * mean.mean()).astype(np.float32) for name, mean in means.items()}
