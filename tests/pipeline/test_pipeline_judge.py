@@ -142,8 +142,9 @@ def test_a_promptfoo_file_is_judged_by_its_own_assertions(tmp_path: Path):
     artifact = judged_services(Service(reply=lambda messages: "Sorry"), Service(), tmp_path / "promptfooconfig.yaml", tmp_path / "work")
     decision = decision_of(artifact)
     assert (decision.metric, decision.verdict, decision.n, decision.difference) == ("checks_met", "better", 10, 1.0)
-    # nothing says what the answers must equal, so nothing compares them with a text
-    assert {score.metric for score in report_of(artifact).scores} == {"checks_met", "looping_share", "repetition", "stopped_share"}
+    # nothing says what the answers must equal, so nothing compares them with a text; what `contains` demands are points to be covered
+    assert {score.metric for score in report_of(artifact).scores} == {"checks_met", "looping_share", "points_covered", "repetition",
+                                                                      "stopped_share"}
 
 
 def test_two_folders_an_adapter_and_a_file_are_judged_and_found_again(tmp_path: Path):
