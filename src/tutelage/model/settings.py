@@ -16,7 +16,7 @@ class ModelSettings(Settings):
     """How weights are kept in the copy that is served: "q4_k_m" and "q5_k_m" about 5 and 6 bits (llama.cpp's mixtures), "q8_0" 8 bits (a
     quarter of the size), "f16" 16 bits (half, nearly exact)."""
 
-    importance_rows: int = Field(64, ge=0)
+    importance_rows: int = Field(16, ge=0)  # 12 rows halved what 4 bits cost SmolLM2-135M, docs/stages/model.md
     """How many training rows tell which weights matter most, so that "q4_k_m" and "q5_k_m" round those least; 0 treats all alike."""
 
     fallback: bool = True
