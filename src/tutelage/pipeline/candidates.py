@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tutelage.core.files import size_of
 from tutelage.core.store import Making
 from tutelage.endpoint.make import find_gguf
 from tutelage.engine.gguf_engine import GgufEngine
@@ -20,8 +21,11 @@ def candidates(making: Making, site: Site) -> tuple[Candidate, ...]:
     base_folder = site.base_folder()
     length = site.recipe.endpoint.context_length
     return (
-        Candidate("base", "base", lambda: TorchEngine(base_folder, name="base"), site.chat_format),
-        Candidate("tuned", "tuned", lambda: TorchEngine(model.folder / "merged", name="tuned"), site.chat_format),
+        Candidate("base", "base", lambda: TorchEngine(base_folder, name="base"), site.chat_format,
+                  size_bytes=size_of(base_folder)),
+        Candidate("tuned", "tuned", lambda: TorchEngine(model.folder / "merged", name="tuned"), site.chat_format,
+                  size_bytes=size_of(model.folder / "merged")),
         Candidate(f"gguf-{quantisation}", "copy",
-                  lambda: GgufEngine(gguf, name=f"gguf-{quantisation}", context_length=length, parallel=SCORING_STREAMS), site.chat_format),
+                  lambda: GgufEngine(gguf, name=f"gguf-{quantisation}", context_length=length, parallel=SCORING_STREAMS), site.chat_format,
+                  size_bytes=size_of(gguf)),
     )
