@@ -118,9 +118,9 @@ def test_rows_are_dealt_there_and_back_so_that_each_process_has_about_the_same_t
 
 
 def test_a_process_that_was_killed_is_named_before_those_that_broke_for_it(tmp_path):
-    failure = ChildFailedError("train", {0: gone(0, 1), 1: gone(1, -signal.SIGKILL)})
-    said = told_of(failure, job(tmp_path), 2)
-    assert said == ("training: process 1 of 2 (counted from 0) was ended by SIGKILL. A system that is short of memory does so: if it comes "
+    failure = ChildFailedError("train", {0: gone(0, 1), 1: gone(1, -signal.SIGKILL), 2: gone(2, -signal.SIGTERM)})
+    said = told_of(failure, job(tmp_path), 3)
+    assert said == ("training: process 1 of 3 (counted from 0) was ended by SIGKILL. A system that is short of memory does so: if it comes "
                     "again, lower training.micro_batch_tokens or training.devices.processes. No checkpoint was written yet. Run the same "
                     "command again to go on from there.")
 
@@ -129,7 +129,7 @@ def test_a_process_that_broke_off_is_told_with_its_last_words(tmp_path):
     log = tmp_path / LOGS / "run" / "attempt_0" / "1" / "stderr.log"
     log.parent.mkdir(parents=True)
     log.write_text("Traceback (most recent call last):\n  File x\nRuntimeError: no such device\n[W] a warning\n")
-    said = told_of(ChildFailedError("train", {1: gone(1, 1)}), job(tmp_path), 2)
+    said = told_of(ChildFailedError("train", {0: gone(0, -signal.SIGTERM), 1: gone(1, 1)}), job(tmp_path), 2)
     assert said.startswith("training: process 1 of 2 (counted from 0) broke off: RuntimeError: no such device. Its log is in ")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -38,7 +39,7 @@ class Whole(torch.nn.Module):
         return objective.loss(rows) if tokens is None else objective.measure(rows, tokens=tokens)
 
 
-class Together(Alone[R]):
+class Together(Alone[R], ABC):
     """Processes that hold the same weights and rows, and compute a part of each step. All call the same methods in the same order.
 
     Each process has as many micro-batches as the one with most: where rows are lacking, one row is computed with a weight of 0,
@@ -68,13 +69,13 @@ class Together(Alone[R]):
         """What is learned."""
         return self._objective
 
+    @abstractmethod
     def _spread(self, model: torch.nn.Module, objective: Callable[[], Objective[R]]) -> tuple[torch.nn.Module, Objective[R]]:
         """`Whole` of the model, shared among the processes, and an objective."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _holding(self) -> AbstractContextManager[None]:
         """Context in which gradients are only summed up in this process."""
-        raise NotImplementedError
 
     def agreed(self, asked: str) -> str:
         """The signal that any of the processes was told, or that stands in the stop file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 import shutil
 import sys
@@ -113,11 +114,16 @@ class _Launch(threading.Thread):
         self.failure: Exception | None = None
 
     def run(self) -> None:
-        """Start the processes and wait for their end."""
+        """Start the processes and wait for their end. What the launcher logs of it is told by `told_of`."""
+        logger = logging.getLogger("torch.distributed.elastic")
+        level = logger.level
+        logger.setLevel(logging.CRITICAL)
         try:
             elastic_launch(self._config, sys.executable)(*self._arguments)
         except Exception as failure:  # noqa: BLE001  (raised by the main thread)
             self.failure = failure
+        finally:
+            logger.setLevel(level)
 
 
 class _Told:
@@ -147,13 +153,20 @@ def told_of(failure: Exception, job: Job, processes: int) -> str:
     again = f"{kept}. Run the same command again to go on from there."
     if not isinstance(failure, ChildFailedError):
         return f"training: the {processes} processes could not be started ({' '.join(str(failure).split())}). {again}"
-    rank, first = min(failure.failures.items(), key=lambda one: (one[1].exitcode >= 0, one[0]))  # a killed one breaks the others
+    rank, first = min(failure.failures.items(), key=lambda one: (_follows(one[1].exitcode), one[0]))
     if first.exitcode < 0:
         return (f"training: process {rank} of {processes} (counted from 0) was ended by {Signals(-first.exitcode).name}. A system that is "
                 "short of memory does so: if it comes again, lower training.micro_batch_tokens or training.devices.processes. "
                 f"{again}")
     return (f"training: process {rank} of {processes} (counted from 0) broke off: {_last_line(job.scratch, rank, first)}. Its log is in "
             f"{job.scratch / LOGS}. {again}")
+
+
+def _follows(exit_code: int) -> int:
+    """How likely a process ended so because of another: a killed one breaks the others, and the launcher ends those by SIGTERM."""
+    if exit_code == -Signals.SIGTERM:
+        return 2
+    return 0 if exit_code < 0 else 1
 
 
 def _last_line(scratch: Path, rank: int, failure: ProcessFailure) -> str:
