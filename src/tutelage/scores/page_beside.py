@@ -48,7 +48,7 @@ class _Section:
         notes = [self.say(f"beside.about.{one.kind}", engine=one.engine, rows=one.rows)]
         notes += [self.say("beside.too_long", rows=one.too_long)] if one.too_long else []
         notes += [self.say("beside.without_clause", rows=one.without_clause)] if one.without_clause else []
-        return (f'<h3>{escape(one.name)}</h3><p>{" ".join(notes)}</p><div class="wide"><table><thead><tr>{head}</tr></thead>'
+        return (f'<h3>{escape(one.name)}</h3><p>{" ".join(notes)}</p><div class="wide"><table class="beside"><thead><tr>{head}</tr></thead>'
                 f"<tbody>{rows}</tbody></table></div>")
 
     def metric(self, one: BesideCandidate, metric: str) -> str:
@@ -62,7 +62,7 @@ class _Section:
     def difference(self, one: Difference) -> str:
         unit = f" {self.say('page.points')}" if is_share(one.metric) else ""
         said = self.say(f"verdict.{one.verdict.replace(' ', '_')}")
-        return (f"{signed(one.difference, one.metric)} <span>[{signed(one.low, one.metric)}, {signed(one.high, one.metric)}]</span>{unit} "
+        return (f"{signed(one.difference, one.metric)}{unit} <span>[{signed(one.low, one.metric)}, {signed(one.high, one.metric)}]</span> "
                 f'<span class="chip {VERDICTS[one.verdict]}">{said}</span>')
 
     def prompts(self, beside: BesideScores) -> str:
