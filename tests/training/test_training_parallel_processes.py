@@ -27,6 +27,7 @@ EXACT = 1e-9  # fp64 has 16 digits, and a training of a few steps multiplies an 
 CLOSE = 1e-4  # what fp32 leaves of the same
 WEIGHTS = "adapter/adapter_model.safetensors"
 TWO = {"processes": 2}
+pytestmark = pytest.mark.real  # starting processes with torch takes a minute and a half on two cores
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def trained(tmp_path_factory) -> Path:
         (folder / case.name).mkdir()
     train(folder / "base", folder / GOES_ON.name, GOES_ON.method, steps=3, plain=True)
     words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", two_processes.__file__, str(folder)]
-    ended = subprocess.run(words, check=False, capture_output=True, text=True, timeout=120,
+    ended = subprocess.run(words, check=False, capture_output=True, text=True, timeout=400,
                            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)})
     assert ended.returncode == 0, ended.stderr[-3000:]
     return folder
@@ -77,7 +78,7 @@ def test_a_killed_process_ends_the_training_by_name_and_the_same_command_goes_on
     with pytest.raises(TutelageError, match=r"process 1 of 2 \(counted from 0\) was ended by SIGKILL.*The state after step \d is saved. "
                                             "Run the same command again to go on from there."):
         run_training(tmp_path, base, dataset, kill_second, devices=TWO)
-    assert time.monotonic() - started < 60
+    assert time.monotonic() - started < 240
     assert killed
     assert workers_of(scratch) == []
     saved = step_of(scratch / "checkpoint.pt")
@@ -95,7 +96,6 @@ def test_a_killed_process_ends_the_training_by_name_and_the_same_command_goes_on
     assert made.file("adapter/adapter_config.json").read_bytes() == calm.file("adapter/adapter_config.json").read_bytes()
 
 
-@pytest.mark.real
 def test_sigterm_pauses_all_processes_and_shards_give_the_same_adapter(tmp_path, base, calm):
     dataset, shards = make_dataset(tmp_path, small_examples()), {"processes": 2, "sharing": "fsdp"}
     with pytest.raises(Paused, match="stopped by SIGTERM after step"):
