@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from deployed import Silent, put_artifact
 
 from tutelage.core.chat import CHATML, GEMMA
 from tutelage.core.errors import ArtifactError, GateClosed, ServiceUnavailable
 from tutelage.core.events import Events
-from tutelage.core.files import file_sha256, write_whole
+from tutelage.core.files import file_sha256
 from tutelage.core.records import GateDecision
-from tutelage.core.settings import Settings
 from tutelage.core.store import Artifact, Store
 from tutelage.endpoint.make import make
 from tutelage.endpoint.serving import Door, Served, check_deployment
@@ -22,16 +22,6 @@ OPEN = GateDecision(is_open=True, verdict="better", candidate="gguf-q8_0", versu
 CLOSED = OPEN.model_copy(update={"is_open": False, "verdict": "not enough evidence", "difference": -0.01, "low": -0.03, "high": 0.01})
 
 
-class Silent:
-    """An engine of which only the closing matters here."""
-
-    def __init__(self, path: Path, name: str) -> None:
-        self.path, self.name, self.is_closed = path, name, False
-
-    def close(self) -> None:
-        self.is_closed = True
-
-
 class Place:
     """A work folder with a model, its scores and what the endpoint made of them."""
 
@@ -40,12 +30,7 @@ class Place:
         self.newest: dict[str, Artifact] = {}
 
     def artifact(self, stage: str, artifact_id: str, files: dict[str, str]) -> Artifact:
-        with self.store.making(stage, artifact_id, version=1, recipe="r", settings=Settings(), parents={}, inputs={},
-                               events=Events()) as making:
-            for name, text in files.items():
-                write_whole(making.folder / name, text)
-        made = self.store.look_up(stage, artifact_id)
-        assert made is not None
+        made = put_artifact(self.store, stage, artifact_id, files)
         self.newest[stage] = made
         return made
 

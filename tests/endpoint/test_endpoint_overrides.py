@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from deployed import Silent, put_artifact
 
 from tutelage.cli.show import run_show
 from tutelage.core.chat import CHATML
 from tutelage.core.errors import ArtifactError, GateClosed, InputError
 from tutelage.core.events import Event, Events
-from tutelage.core.files import write_whole
 from tutelage.core.records import Deployment, GateDecision, Override
-from tutelage.core.settings import Settings
 from tutelage.core.store import Artifact, Store
 from tutelage.desk.desk import Desk, open_desk
 from tutelage.desk.errors import DeskError, NotAllowed, NotFound, WrongState
@@ -32,16 +31,6 @@ CARD = "---\nlicense: mit\n---\n\n# demo\n\n**It is undecided.**\n"
 WHY = "Only for the internal pilot; each draft is read by two people."
 
 
-class Silent:
-    """An engine of which only the closing matters here."""
-
-    def __init__(self, path: Path, name: str) -> None:
-        self.path, self.name, self.is_closed = path, name, False
-
-    def close(self) -> None:
-        self.is_closed = True
-
-
 class Place:
     """A work folder with a model, scores of some gate, and a desk with a drafter and two reviewers."""
 
@@ -53,20 +42,11 @@ class Place:
         self.newest: dict[str, Artifact] = {}
         self.heard: list[Event] = []
 
-    def artifact(self, stage: str, artifact_id: str, files: dict[str, str]) -> Artifact:
-        with self.store.making(stage, artifact_id, version=1, recipe="r", settings=Settings(), parents={}, inputs={},
-                               events=Events()) as making:
-            for name, text in files.items():
-                write_whole(making.folder / name, text)
-        made = self.store.look_up(stage, artifact_id)
-        assert made is not None
-        return made
-
     def scores(self, gate: GateDecision, name: str = "s1") -> Artifact:
-        return self.artifact("scores", name, {"gate.json": gate.model_dump_json(), "model_card.md": CARD, "scores.jsonl": ""})
+        return put_artifact(self.store, "scores", name, {"gate.json": gate.model_dump_json(), "model_card.md": CARD, "scores.jsonl": ""})
 
     def deploy(self, scores: Artifact, *, name: str = "e1", people: int = 1) -> Artifact:
-        model = self.store.look_up("model", "m1") or self.artifact("model", "m1", {"model-q8_0.gguf": "weights"})
+        model = self.store.look_up("model", "m1") or put_artifact(self.store, "model", "m1", {"model-q8_0.gguf": "weights"})
         with self.store.making("endpoint", name, version=2, recipe="r", settings=EndpointSettings(override_people=people),
                                parents={"model": model, "scores": scores}, inputs={}, events=Events(self.heard.append)) as making:
             make(making, base="tiny", chat_format_hash=CHATML.hash, overrides=self.desk.overrides(scores.id))

@@ -48,3 +48,19 @@ def visit() -> Visit:
         return client
 
     return visit
+
+
+@pytest.fixture
+def client(tuned_site: Site, visit: Visit) -> TestClient:
+    """A program with a key, on a site whose model passed."""
+    found = visit(tuned_site)
+    found.headers["authorization"] = f"Bearer {tuned_site.desk.new_key('test')}"
+    return found
+
+
+@pytest.fixture(scope="module")
+def strict_client(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
+    """One site for all tests whose requests never reach the engine."""
+    site = make_site(tmp_path_factory.mktemp("strict"), tuned=CharacterEngine(TUNED))
+    key = site.desk.new_key("test")
+    return TestClient(create_app(site), base_url="http://localhost", headers={"authorization": f"Bearer {key}"})

@@ -6,7 +6,6 @@ import json
 
 import openai
 import pytest
-from starlette.testclient import TestClient
 from web_site import DRAFT, TUNED, CharacterEngine, make_site, running
 
 from tutelage.core.errors import ServiceUnavailable
@@ -14,21 +13,6 @@ from tutelage.web.app import create_app
 
 CHAT = {"model": TUNED, "messages": [{"role": "user", "content": "保密"}]}
 TEXT = {"model": TUNED, "prompt": "保密"}
-
-
-@pytest.fixture
-def client(tuned_site, visit):
-    found = visit(tuned_site)
-    found.headers["authorization"] = f"Bearer {tuned_site.desk.new_key('test')}"
-    return found
-
-
-@pytest.fixture(scope="module")
-def strict_client(tmp_path_factory):
-    """One site for all tests whose requests never reach the engine."""
-    site = make_site(tmp_path_factory.mktemp("strict"), tuned=CharacterEngine(TUNED))
-    key = site.desk.new_key("test")
-    return TestClient(create_app(site), base_url="http://localhost", headers={"authorization": f"Bearer {key}"})
 
 
 def events_of(text: str) -> list[dict]:

@@ -8,8 +8,7 @@ import time
 
 import openai
 import pytest
-from starlette.testclient import TestClient
-from web_site import DRAFT, TUNED, CharacterEngine, make_site, running
+from web_site import DRAFT, TUNED, make_site, running
 
 from tutelage.core.chat import CHATML, render
 from tutelage.core.records import Message
@@ -19,21 +18,6 @@ MESSAGES = [{"role": "system", "content": "You draft."}, {"role": "user", "conte
 ASK = {"model": TUNED, "messages": MESSAGES}
 # <|im_start|>system\nYou draft.<|im_end|>\n<|im_start|>user\n保密<|im_end|>\n<|im_start|>assistant\n, one token a character
 PROMPT_TOKENS = (1 + 7 + 10 + 1 + 1) + (1 + 5 + 2 + 1 + 1) + (1 + 10)
-
-
-@pytest.fixture
-def client(tuned_site, visit):
-    found = visit(tuned_site)
-    found.headers["authorization"] = f"Bearer {tuned_site.desk.new_key('test')}"
-    return found
-
-
-@pytest.fixture(scope="module")
-def strict_client(tmp_path_factory):
-    """One site for all tests whose requests never reach the engine."""
-    site = make_site(tmp_path_factory.mktemp("strict"), tuned=CharacterEngine(TUNED))
-    key = site.desk.new_key("test")
-    return TestClient(create_app(site), base_url="http://localhost", headers={"authorization": f"Bearer {key}"})
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from tutelage.core.records import Record, Score, Verdict
+from tutelage.scores.paired import PairedDifference
 
 Kind = Literal["retrieval", "base_with_prompt", "base_with_retrieval", "tuned_with_retrieval", "outside"]
 
@@ -18,20 +19,11 @@ class Said(Record):
     facts: dict[str, str | int | float] = Field(default_factory=dict)
 
 
-class Difference(Record):
-    """A metric of `candidate` minus that of `versus` over the same rows. `verdict` stands only where it holds among all of these
-    comparisons, of which at most a share alpha may be false alarms (Benjamini and Hochberg).
+class Difference(PairedDifference):
+    """`verdict` stands only where it holds among all of these comparisons, of which at most a share alpha may be false alarms
+    (Benjamini and Hochberg).
     """
 
-    candidate: str
-    versus: str
-    metric: str
-    n: int
-    documents: int
-    difference: float
-    low: float
-    high: float
-    p_value: float
     verdict: Verdict
 
 

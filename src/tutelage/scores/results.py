@@ -9,6 +9,7 @@ from pydantic import Field
 from tutelage.core.records import Answer, GateDecision, Language, Record, Score, Verdict
 from tutelage.scores.ability_results import AbilityAnswer, AbilityScores
 from tutelage.scores.beside_results import BesideScores
+from tutelage.scores.paired import PairedDifference
 from tutelage.scores.plot_results import Confusion, Cost, HeatRow, Reliability
 from tutelage.scores.referee_results import JudgeScores
 
@@ -126,22 +127,13 @@ class Check(Record):
     negated: bool = False
 
 
-class Comparison(Record):
-    """A metric of `candidate` minus that of `versus` over the same rows, with the paired interval and test.
+class Comparison(PairedDifference):
+    """How two candidates differ, and what more rows would show.
 
     `verdict` is None for a metric without a good direction. `rows_to_decide` is how many rows in all would show this
     difference with 80 % power (None: it is 0); `smallest_visible` is the smallest difference that these rows show.
     """
 
-    candidate: str
-    versus: str
-    metric: str
-    n: int
-    documents: int
-    difference: float
-    low: float
-    high: float
-    p_value: float
     standard_error: float
     rows_to_decide: int | None
     smallest_visible: float
