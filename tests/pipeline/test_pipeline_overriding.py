@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shlex
@@ -131,6 +132,13 @@ def test_who_cannot_sign_in_cannot_answer(place: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("DESK_PASSWORD", password)
     with pytest.raises(InputError, match=f"--user {user}: the desk knows no such person with this password"):
         sign(place, user=user)
+
+
+def test_without_a_terminal_and_a_password_the_command_says_where_to_put_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DESK_PASSWORD", raising=False)
+    monkeypatch.setattr("sys.stdin", io.StringIO("typed by a program\n"))
+    with pytest.raises(InputError, match="no terminal to ask for the password of rita. Set the environment variable DESK_PASSWORD"):
+        run_override(place / "pilot.yaml", [], user="rita", reason="x", withdraws=False, work=place / "work", language=None, as_json=False)
 
 
 def test_a_broken_gate_cannot_be_overridden_by_the_command(place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import typer
 
 from tutelage.cli.terminal import tell_result
+from tutelage.core.errors import InputError
 from tutelage.core.language import text
 from tutelage.endpoint.overrides import told
 from tutelage.pipeline.overriding import Signed, override_newest, withdraw_newest
@@ -22,8 +24,7 @@ def run_override(recipe: Path, changes: list[str], *, user: str, reason: str, wi
     """Record it, and tell who answers now and what comes next."""
     loaded = load_recipe(recipe, changes=changes)
     tongue = language or loaded.recipe.language
-    password = os.environ.get(PASSWORD) or typer.prompt(text("run.password", tongue, name=user), hide_input=True)
-    signed = Signed(user, password, reason)
+    signed = Signed(user, os.environ.get(PASSWORD) or _ask_password(user, tongue), reason)
     if withdraws:
         scores, ended = withdraw_newest(loaded, work, signed)
         tell_result(json.dumps({"scores": scores, "ended": ended}) if as_json
@@ -37,3 +38,11 @@ def run_override(recipe: Path, changes: list[str], *, user: str, reason: str, wi
         tell_result(line)
     key = "run.override_next" if len(standing) >= needed else "run.override_more"
     tell_result(text(key, tongue, scores=standing[-1].scores_id, recipe=recipe, given=len(standing), needed=needed))
+
+
+def _ask_password(user: str, language: str) -> str:
+    """The password, typed unseen. Raises InputError where there is no terminal to type it on."""
+    if not sys.stdin.isatty():
+        raise InputError(f"--user {user}: there is no terminal to ask for the password of {user}. Set the environment variable {PASSWORD}.")
+    answer: str = typer.prompt(text("run.password", language, name=user), hide_input=True)
+    return answer
