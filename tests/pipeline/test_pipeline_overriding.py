@@ -138,7 +138,7 @@ def test_without_a_terminal_and_a_password_the_command_says_where_to_put_it(plac
     monkeypatch.delenv("DESK_PASSWORD", raising=False)
     monkeypatch.setattr("sys.stdin", io.StringIO("typed by a program\n"))
     with pytest.raises(InputError, match="no terminal to ask for the password of rita. Set the environment variable DESK_PASSWORD"):
-        run_override(place / "pilot.yaml", [], user="rita", reason="x", withdraws=False, work=place / "work", language=None, as_json=False)
+        sign(place)
 
 
 def test_a_broken_gate_cannot_be_overridden_by_the_command(place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
