@@ -137,7 +137,7 @@ def test_who_cannot_sign_in_cannot_answer(place: Path, monkeypatch: pytest.Monke
 def test_without_a_terminal_and_a_password_the_command_says_where_to_put_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DESK_PASSWORD", raising=False)
     monkeypatch.setattr("sys.stdin", io.StringIO("typed by a program\n"))
-    with pytest.raises(InputError, match="no terminal to ask for the password of rita. Set the environment variable DESK_PASSWORD"):
+    with pytest.raises(InputError, match=r"no terminal to ask for the password of rita\. Set the environment variable DESK_PASSWORD"):
         sign(place)
 
 
