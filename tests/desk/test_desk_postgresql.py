@@ -20,9 +20,11 @@ from tutelage.core.errors import ServiceUnavailable
 from tutelage.core.records import Unlabelled
 from tutelage.desk import connection
 from tutelage.desk.desk import Desk, open_desk
-from tutelage.desk.errors import ChainBroken, NotAllowed, StaleDraft
+from tutelage.desk.errors import ChainBroken, DeskError, NotAllowed, StaleDraft
+from tutelage.desk.records import StoredCompletion
 from tutelage.desk.tables import Table
 
+BODY = '{"text": "\\u0000两年"}'
 SERVERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
@@ -193,3 +195,17 @@ def test_a_server_that_does_not_answer_is_told(tmp_path: Path) -> None:
     pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
     with pytest.raises(ServiceUnavailable, match=r"the database server did not let us in .*Start it, or check the address"):
         open_desk(f"postgresql://desk@/postgres?host={tmp_path}")
+
+
+def test_completions_are_kept_listed_and_deleted_in_postgresql(desk: Desk) -> None:
+    for number in range(3):
+        desk.completions.keep(StoredCompletion(id=f"chatcmpl-{number}", created=1_790_000_000, model="tuned",
+                                               body=BODY, messages="[]", metadata={"matter": str(number)}), owner="key ann", most=3)
+    with pytest.raises(DeskError, match="you keep 3 stored completions"):
+        desk.completions.check_room("key ann", most=3)
+    found, more = desk.completions.listed(owner="key ann", limit=2, newest_first=True)
+    assert ([one.id for one in found], more, found[0].body) == (["chatcmpl-2", "chatcmpl-1"], True, BODY)
+    assert desk.completions.put_metadata("chatcmpl-1", {"a": "b"}, owner="key ann").metadata == {"a": "b"}
+    desk.completions.delete("chatcmpl-1", owner="key ann")
+    assert len(desk.completions.listed(owner="key ann")[0]) == 2
+    desk.check_audit()

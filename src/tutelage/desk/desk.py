@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from tutelage.core.records import Language, LibraryClause, Override, Verdict
 from tutelage.desk import audit, drafts, overrides
 from tutelage.desk.audit import OPERATOR
+from tutelage.desk.completions import Completions, forget_owner
 from tutelage.desk.connection import connect, reading, writing
 from tutelage.desk.errors import DeskError, NotFound
 from tutelage.desk.labels import Labels
@@ -37,12 +38,14 @@ def open_desk(url: str) -> Desk:
 class Desk:
     """One open desk; safe to use from several threads, and beside other processes on the same database.
 
-    Every change appends to the audit chain in its own transaction: both happen, or neither. `labels` is the labelling queue.
+    Every change appends to the audit chain in its own transaction: both happen, or neither. `labels` is the labelling queue,
+    `completions` are the chat completions that clients asked to be kept.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.labels = Labels(engine)
+        self.completions = Completions(engine)
         self._nobody = hash_of_nobody()
 
     def close(self) -> None:
@@ -134,13 +137,15 @@ class Desk:
             return [_key(row) for row in session.scalars(select(KeyTable).order_by(KeyTable.label))]
 
     def end_key(self, label: str) -> None:
-        """Make a key worthless, from the next request on. Raises NotFound for an unknown label."""
+        """Make a key worthless, from the next request on, and delete what it kept. Raises NotFound for an unknown label."""
         with writing(self._engine) as session:
             row = session.get(KeyTable, label)
             if row is None:
                 raise NotFound("desk.no_key", label=label)
             session.delete(row)
-            audit.append(session, actor=OPERATOR, action="end key", subject=label, facts={})
+            # Who is given this label later must not find what was kept under it.
+            forgotten = forget_owner(session, f"key {label}")
+            audit.append(session, actor=OPERATOR, action="end key", subject=label, facts={"forgotten": forgotten} if forgotten else {})
 
     # the clause library
 

@@ -130,6 +130,17 @@ class Agreement(Record):
     pairs: tuple[PairAgreement, ...]
 
 
+class StoredCompletion(Record):
+    """A chat completion that a client asked to be kept. `body` is the answer as JSON, `messages` the list of what was asked as JSON."""
+
+    id: str
+    created: int
+    model: str
+    body: str
+    messages: str
+    metadata: dict[str, str]
+
+
 class AuditRow(Record):
     """One link of the audit chain: `hash` covers all other fields, `previous` is the hash of the row before."""
 

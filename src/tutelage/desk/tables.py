@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from sqlalchemy import CheckConstraint, Dialect, ForeignKey, Integer, Text
+from sqlalchemy import BigInteger, CheckConstraint, Dialect, ForeignKey, Integer, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -124,6 +124,21 @@ class LabelTable(Table):
     person: Mapped[str] = mapped_column(ForeignKey("users.name"), primary_key=True, index=True)
     clause_type: Mapped[str]
     at: Mapped[str]
+
+
+class CompletionTable(Table):
+    """Chat completions that a client asked to be kept; `body` and `messages` are JSON as they were answered and asked."""
+
+    __tablename__ = "completions"
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    owner: Mapped[str] = mapped_column(index=True)
+    created: Mapped[int] = mapped_column(BigInteger)
+    model: Mapped[str]
+    body: Mapped[str]
+    messages: Mapped[str]
+    facts: Mapped[str] = mapped_column("metadata")
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
 
 class AuditTable(Table):
