@@ -56,7 +56,7 @@ def test_without_keys_the_next_step_is_told(recipe, tmp_path, capsys):
 
 def test_an_unknown_scope_or_key_is_refused(recipe, tmp_path):
     for scopes in (("everything",), ()):
-        with pytest.raises(DeskError, match="the scopes are generate, metrics, and it needs at least one"):
+        with pytest.raises(DeskError, match="the scopes are generate, admin, metrics, and it needs at least one"):
             run_new_key(recipe, "x", scopes=scopes, models=(), days=None, work=tmp_path, language=None)
     with pytest.raises(NotFound, match=r"there is no key 'x'\. See `tutelage key list`"):
         run_end_key(recipe, "x", work=tmp_path, language=None)

@@ -18,6 +18,8 @@ from tutelage.core.errors import ServiceUnavailable
 from tutelage.desk import connection
 from tutelage.desk.desk import Desk, open_desk
 from tutelage.desk.errors import DeskError
+from tutelage.desk.receipts import ReceiptKey
+from tutelage.desk.records import Limits
 from tutelage.desk.tables import Table
 
 
@@ -96,7 +98,7 @@ def test_another_programs_database_is_left_as_it_is(tmp_path: Path) -> None:
 
 def test_a_newer_desk_is_refused(desk: Desk, desk_path: Path, raw: sqlite3.Connection) -> None:
     raw.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(DeskError, match=r"has schema 9999; this version of Tutelage knows up to 0003. Upgrade Tutelage"):
+    with pytest.raises(DeskError, match=r"has schema 9999; this version of Tutelage knows up to 0004. Upgrade Tutelage"):
         open_desk(f"sqlite:///{desk_path}")
 
 
@@ -117,11 +119,15 @@ def test_a_desk_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> No
         config.attributes["connection"] = opened
         command.upgrade(config, "0001")
         opened.execute(text("INSERT INTO clauses VALUES ('en-a', 'term', 'en', 'Term', '[\"term\"]', 'One year.', 'lease.txt', 'MIT')"))
+        opened.execute(text("INSERT INTO keys VALUES ('old', 'hash', '[\"generate\"]', '[]', NULL, '2026-01-01')"))
     engine.dispose()
     desk = open_desk(f"sqlite:///{path}")
     (clause,) = desk.clauses()
     assert (clause.id, clause.keywords, clause.permission) == ("en-a", ("term",), "everyone")
     assert desk.labels.counts(dataset="d1").items == 0
+    (old,) = desk.keys()
+    assert (old.label, old.permission, old.limits) == ("old", "everyone", Limits())
+    assert desk.receipts.check(ReceiptKey(b"")) == 0
     desk.check_audit()
     desk.close()
 

@@ -11,6 +11,7 @@ import pytest
 from tutelage.desk.desk import Desk, User
 from tutelage.desk.errors import DeskError, NotFound
 from tutelage.desk.passwords import hash_key
+from tutelage.desk.records import Limits
 
 
 def test_a_person_signs_in_with_the_right_password_only(desk: Desk) -> None:
@@ -110,3 +111,16 @@ def test_replacing_a_key_ends_the_old_one(desk: Desk) -> None:
 def test_a_key_needs_a_label(desk: Desk) -> None:
     with pytest.raises(DeskError, match="no label"):
         desk.new_key("  ")
+
+
+def test_a_key_is_for_everyone_and_without_limits_unless_it_says_otherwise(desk: Desk) -> None:
+    plain = desk.check_key(desk.new_key("plain"))
+    assert plain is not None
+    assert (plain.permission, plain.limits) == ("everyone", Limits())
+    limits = Limits(requests_per_minute=60, parallel=2)
+    found = desk.check_key(desk.new_key("acme", permission="client:acme", limits=limits))
+    assert found is not None
+    assert (found.permission, found.limits) == ("client:acme", limits)
+    assert desk.audit()[-1].facts["requests_per_minute"] == 60
+    with pytest.raises(DeskError, match="the key is for nobody known: permission 'acme'"):
+        desk.new_key("wrong", permission="acme")

@@ -13,6 +13,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from receipt_rows import KEY, receipt
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError
 
@@ -21,7 +22,8 @@ from tutelage.core.records import Unlabelled
 from tutelage.desk import connection
 from tutelage.desk.desk import Desk, open_desk
 from tutelage.desk.errors import ChainBroken, DeskError, NotAllowed, StaleDraft
-from tutelage.desk.records import StoredCompletion
+from tutelage.desk.receipts import verify
+from tutelage.desk.records import Limits, StoredCompletion
 from tutelage.desk.tables import Table
 
 BODY = '{"text": "\\u0000两年"}'
@@ -181,16 +183,6 @@ def test_the_migrations_make_the_tables_of_the_models_in_postgresql(desk: Desk, 
     engine.dispose()
 
 
-def test_a_change_past_the_guards_is_found_in_postgresql(desk: Desk, url: str) -> None:
-    engine = connection.connect(url)
-    with engine.begin() as opened:
-        opened.execute(text("ALTER TABLE audit DISABLE TRIGGER ALL"))
-        opened.execute(text("UPDATE audit SET actor = 'x' WHERE number = 2"))
-    with pytest.raises(ChainBroken, match="row 2 of the audit chain"):
-        desk.check_audit()
-    engine.dispose()
-
-
 def test_a_server_that_does_not_answer_is_told(tmp_path: Path) -> None:
     pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
     with pytest.raises(ServiceUnavailable, match=r"the database server did not let us in .*Start it, or check the address"):
@@ -209,3 +201,33 @@ def test_completions_are_kept_listed_and_deleted_in_postgresql(desk: Desk) -> No
     desk.completions.delete("chatcmpl-1", owner="key ann")
     assert len(desk.completions.listed(owner="key ann")[0]) == 2
     desk.check_audit()
+
+
+def test_receipts_are_chained_and_kept_in_postgresql(desk: Desk, url: str) -> None:
+    desk.receipts.add([receipt(f"r{number}") for number in range(5)], KEY)
+    desk.receipts.add([receipt("last")], KEY)
+    assert desk.receipts.check(KEY) == 6
+    assert verify(desk.receipts.exported("r3"), KEY).number == 4
+    with pytest.raises(DeskError, match=r"did not carry out the action .*nothing was changed"):
+        desk.receipts.add([receipt("new"), receipt("r3")], KEY)
+    assert desk.receipts.check(KEY) == 6
+    engine = connection.connect(url)
+    for statement, said in (("UPDATE receipts SET body = ''", "never changes"), ("TRUNCATE receipts", "never deleted"),
+                            ("INSERT INTO receipts VALUES (9, 'z', '', '', '', '')", "grow at their end only")):
+        with pytest.raises(IntegrityError, match=said), engine.begin() as opened:
+            opened.execute(text(statement))
+    engine.dispose()
+    limits = Limits(requests_per_minute=5, tokens_per_minute=100, parallel=2)
+    found = desk.check_key(desk.new_key("limited", permission="client:acme matter:7", limits=limits))
+    assert found is not None
+    assert (found.permission, found.limits) == ("client:acme matter:7", limits)
+
+
+def test_a_change_past_the_guards_is_found_in_postgresql(desk: Desk, url: str) -> None:
+    engine = connection.connect(url)
+    with engine.begin() as opened:
+        opened.execute(text("ALTER TABLE audit DISABLE TRIGGER ALL"))
+        opened.execute(text("UPDATE audit SET actor = 'x' WHERE number = 2"))
+    with pytest.raises(ChainBroken, match="row 2 of the audit chain"):
+        desk.check_audit()
+    engine.dispose()

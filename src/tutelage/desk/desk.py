@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from tutelage.core.permission import EVERYONE
 from tutelage.core.records import Language, LibraryClause, Override, Verdict
-from tutelage.desk import audit, drafts, overrides
+from tutelage.desk import audit, drafts, keys, overrides
 from tutelage.desk.audit import OPERATOR
 from tutelage.desk.completions import Completions, forget_owner
 from tutelage.desk.connection import connect, reading, writing
 from tutelage.desk.errors import DeskError, NotFound
 from tutelage.desk.labels import Labels
-from tutelage.desk.passwords import hash_key, hash_of_nobody, hash_password, is_password, make_key
-from tutelage.desk.records import AuditRow, DraftRow, DraftState, Key, User, UserRole
+from tutelage.desk.passwords import hash_of_nobody, hash_password, is_password
+from tutelage.desk.receipts import Receipts
+from tutelage.desk.records import AuditRow, DraftRow, DraftState, Key, Limits, User, UserRole
 from tutelage.desk.tables import ClauseTable, KeyTable, UserTable
 
 __all__ = ["AuditRow", "Desk", "DraftRow", "DraftState", "Key", "User", "UserRole", "open_desk"]
 
 LONGEST_NAME = 64
-SCOPES = ("generate", "metrics")  # what a key may be for
 
 
 def open_desk(url: str) -> Desk:
@@ -39,13 +40,14 @@ class Desk:
     """One open desk; safe to use from several threads, and beside other processes on the same database.
 
     Every change appends to the audit chain in its own transaction: both happen, or neither. `labels` is the labelling queue,
-    `completions` are the chat completions that clients asked to be kept.
+    `completions` are the chat completions that clients asked to be kept, `receipts` what stands behind each answer.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.labels = Labels(engine)
         self.completions = Completions(engine)
+        self.receipts = Receipts(engine)
         self._nobody = hash_of_nobody()
 
     def close(self) -> None:
@@ -98,43 +100,26 @@ class Desk:
     # keys of programs
 
     def new_key(self, label: str, *, scopes: Sequence[str] = ("generate",), models: Sequence[str] = (),
-                expires_at: datetime | None = None, replace: bool = False) -> str:
+                expires_at: datetime | None = None, permission: str = EVERYONE, limits: Limits = keys.NO_LIMITS,
+                replace: bool = False) -> str:
         """A new key, shown this once. With `replace` the old key of that label ends; without, a taken label is refused."""
-        if not label.strip():
-            raise DeskError("desk.no_label")
-        unknown = [scope for scope in scopes if scope not in SCOPES]
-        if unknown or not scopes:
-            raise DeskError("desk.unknown_scope", scope=unknown[0] if unknown else "", scopes=", ".join(SCOPES))
-        if expires_at is not None and expires_at.tzinfo is None:
-            raise DeskError("desk.naive_time", time=expires_at.isoformat())
-        until = expires_at.astimezone(UTC).isoformat() if expires_at else None
-        key = make_key()
+        keys.check_wish(label, scopes=scopes, permission=permission, expires_at=expires_at)
         try:
             with writing(self._engine) as session:
-                if replace:
-                    session.execute(delete(KeyTable).where(KeyTable.label == label))
-                session.add(KeyTable(label=label, key_hash=hash_key(key), scopes=tuple(scopes), models=tuple(models), expires_at=until,
-                                     created_at=audit.now()))
-                session.flush()
-                audit.append(session, actor=OPERATOR, action="new key", subject=label,
-                             facts={"scopes": " ".join(scopes), "models": " ".join(models), "expires_at": until or ""})
+                return keys.new(session, label, scopes=scopes, models=models, expires_at=expires_at, permission=permission, limits=limits,
+                                replace=replace)
         except IntegrityError:
             raise DeskError("desk.label_taken", label=label) from None
-        return key
 
     def check_key(self, key: str) -> Key | None:
         """What the key may do, or None for an unknown or expired one."""
         with reading(self._engine) as session:
-            row = session.scalars(select(KeyTable).where(KeyTable.key_hash == hash_key(key))).one_or_none()
-        if row is None:
-            return None
-        found = _key(row)
-        return None if found.expires_at and found.expires_at <= datetime.now(UTC) else found
+            return keys.find(session, key)
 
     def keys(self) -> list[Key]:
         """All keys by label, the expired ones too; never the keys themselves."""
         with reading(self._engine) as session:
-            return [_key(row) for row in session.scalars(select(KeyTable).order_by(KeyTable.label))]
+            return keys.listed(session)
 
     def end_key(self, label: str) -> None:
         """Make a key worthless, from the next request on, and delete what it kept. Raises NotFound for an unknown label."""
@@ -285,11 +270,6 @@ def _find_user(session: Session, name: str) -> UserTable | None:
 
 def _user(row: UserTable) -> User:
     return User.model_validate({"name": row.name, "role": row.role, "language": row.language})
-
-
-def _key(row: KeyTable) -> Key:
-    until = datetime.fromisoformat(row.expires_at) if row.expires_at else None
-    return Key(label=row.label, scopes=row.scopes, models=row.models, expires_at=until)
 
 
 def _clause(row: ClauseTable) -> LibraryClause:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from hashlib import sha256
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
+
+from tutelage.core.permission import EVERYONE
 from tutelage.core.records import Language, Record
 
 UserRole = Literal["drafter", "reviewer", "admin"]
@@ -20,13 +23,26 @@ class User(Record):
     language: Language
 
 
+class Limits(Record):
+    """How much a key may ask; None: as much as the endpoint gives anybody."""
+
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
+    tokens_per_minute: Annotated[int, Field(ge=1)] | None = None
+    parallel: Annotated[int, Field(ge=1)] | None = None
+
+
 class Key(Record):
-    """What a key may do: `scopes` such as "generate", `models` it may ask ((): all), and until when (None: for ever)."""
+    """What a key may do: `scopes` such as "generate", `models` it may ask ((): all), and until when (None: for ever).
+
+    `permission` is the label of whose work it is for, such as "client:acme matter:7": it reaches nothing that is for others.
+    """
 
     label: str
     scopes: tuple[str, ...]
     models: tuple[str, ...]
     expires_at: datetime | None
+    permission: str = EVERYONE
+    limits: Limits = Limits()
 
 
 class DraftRow(Record):

@@ -44,7 +44,7 @@ class UserTable(Table):
 
 
 class KeyTable(Table):
-    """Keys of programs; only the SHA-256 of a key is kept."""
+    """Keys of programs; only the SHA-256 of a key is kept. A limit that is None is none; `permission` is whose work the key is for."""
 
     __tablename__ = "keys"
     label: Mapped[str] = mapped_column(primary_key=True)
@@ -53,6 +53,10 @@ class KeyTable(Table):
     models: Mapped[tuple[str, ...]]
     expires_at: Mapped[str | None]
     created_at: Mapped[str]
+    permission: Mapped[str]
+    requests_per_minute: Mapped[int | None]
+    tokens_per_minute: Mapped[int | None]
+    parallel: Mapped[int | None]
 
 
 class ClauseTable(Table):
@@ -163,3 +167,25 @@ class AuditHeadTable(Table):
     number: Mapped[int]
     hash: Mapped[str]
     __table_args__ = (CheckConstraint("head = 1", name="one_head"),)
+
+
+class ReceiptTable(Table):
+    """Receipts of answers, append only and chained. `body` is canonical JSON, exactly as it was hashed and signed."""
+
+    __tablename__ = "receipts"
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    id: Mapped[str] = mapped_column(unique=True)
+    body: Mapped[str]
+    previous: Mapped[str]
+    hash: Mapped[str]
+    signature: Mapped[str]
+
+
+class ReceiptHeadTable(Table):
+    """One row: number and hash of the newest receipt, so that a cut-off end shows."""
+
+    __tablename__ = "receipts_head"
+    head: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    number: Mapped[int]
+    hash: Mapped[str]
+    __table_args__ = (CheckConstraint("head = 1", name="one_receipts_head"),)

@@ -97,3 +97,14 @@ LABEL_GUARDS = (
           "desk: a label does not change once another person has answered"),
     Guard("labels_stay", "labels", "DELETE", "1 = 1", "desk: labels are never deleted"),
 )
+
+RECEIPT_GUARDS = (
+    Guard("receipts_append", "receipts", "INSERT",
+          "NOT (NEW.number = 1 AND NEW.previous = '') AND NOT EXISTS "
+          "(SELECT 1 FROM receipts WHERE number = NEW.number - 1 AND hash = NEW.previous)",
+          "desk: the receipts grow at their end only"),
+    Guard("receipts_unchanged", "receipts", "UPDATE", "1 = 1", "desk: a receipt never changes"),
+    Guard("receipts_whole", "receipts", "DELETE", "1 = 1", "desk: receipts are never deleted"),
+    Guard("receipts_head_forward", "receipts_head", "UPDATE", "NEW.number <= OLD.number", "desk: the receipts only grow"),
+    Guard("receipts_head_stays", "receipts_head", "DELETE", "1 = 1", "desk: the receipts keep their head"),
+)
