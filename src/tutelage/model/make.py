@@ -19,10 +19,12 @@ from tutelage.model.importance import measure_importance
 from tutelage.model.merge import SAMPLE_PROMPTS, merge
 from tutelage.model.mixture import SEARCH, WEIGHED
 from tutelage.model.parity import Evidence, Parity, agrees, check, compare
+from tutelage.model.reshape import Given, Reshaped, Reshaping, reshape
 from tutelage.model.settings import ModelSettings
 
 MEGABYTE = 1_000_000
 STEPS = 3
+RESHAPINGS: tuple[Reshaping, ...] = ()  # in this order
 
 
 def make(making: Making, *, base_folder: Callable[[], Path]) -> None:
@@ -41,35 +43,36 @@ def make(making: Making, *, base_folder: Callable[[], Path]) -> None:
     difference = merge(base, making.parents["training"].folder / "adapter", merged, samples)
     making.events.note("model", "model.merged", prompts=len(samples), difference=f"{difference:.1e}")
     making.events.step("model", done=1, total=STEPS)
-    evidence, megabytes = _export(making, settings, merged, examples, chat_format)
+    shaped, reshaped = reshape(Given(merged, making, settings, chat_format, examples), RESHAPINGS)
+    evidence, megabytes = _export(making, settings, shaped, examples, chat_format, reshaped)
     _record(making, examples, evidence)
     path = making.folder / f"model-{evidence.kept.quantisation}.gguf"
     making.facts |= {"quantisation": evidence.kept.quantisation, "gguf_sha256": file_sha256(path), "gguf_megabytes": megabytes,
                      "logit_difference": difference, "agreement": evidence.kept.share, "chat_format_hash": chat_format.hash}
 
 
-def _export(making: Making, settings: ModelSettings, merged: Path, examples: list[Example],
-            chat_format: ChatFormat) -> tuple[Evidence, int]:
-    """Write and compare copies until one agrees; a refused one is removed. Raises GateClosed if none does."""
+def _export(making: Making, settings: ModelSettings, shaped: Path, examples: list[Example], chat_format: ChatFormat,
+            reshaped: tuple[Reshaped, ...]) -> tuple[Evidence, int]:
+    """Write and compare copies of the model in `shaped` until one agrees; a refused one is removed. Raises GateClosed if none does."""
     refused: list[Parity] = []
     sizes = SEARCH[SEARCH.index(settings.quantisation):]
     importance = NO_IMPORTANCE
     if settings.quantisation in WEIGHED:
-        rows = _training_rows(making, settings.importance_rows, merged, chat_format)
-        importance = measure_importance(merged, rows)
+        rows = _training_rows(making, settings.importance_rows, shaped, chat_format)
+        importance = measure_importance(shaped, rows)
         making.facts["importance_rows"] = len(rows)
     for quantisation, larger in zip(sizes, (*sizes[1:], None), strict=True):
         path = making.folder / f"model-{quantisation}.gguf"
-        export_gguf(merged, path, quantisation=quantisation, name=f"tutelage-{making.parents['training'].id}", chat_format=chat_format,
+        export_gguf(shaped, path, quantisation=quantisation, name=f"tutelage-{making.parents['training'].id}", chat_format=chat_format,
                     importance=importance if quantisation in WEIGHED else NO_IMPORTANCE)
         megabytes = round(path.stat().st_size / MEGABYTE)
         making.events.note("model", "model.exported", quantisation=quantisation, megabytes=megabytes)
         making.events.step("model", done=2, total=STEPS)
-        parity = compare(merged, path, examples, chat_format, quantisation=quantisation)
+        parity = compare(shaped, path, examples, chat_format, quantisation=quantisation)
         if larger is None or not settings.fallback:
             check(parity, minimum_agreement=settings.minimum_agreement)
         if agrees(parity, minimum_agreement=settings.minimum_agreement):
-            return Evidence(kept=parity, refused=tuple(refused)), megabytes
+            return Evidence(kept=parity, refused=tuple(refused), reshaped=reshaped), megabytes
         path.unlink()
         refused.append(parity)
         making.events.warning("model", "model.refused", quantisation=quantisation, equal=parity.argmax_equal, prompts=parity.prompts,

@@ -11,6 +11,7 @@ from tutelage.core.records import Example, Record, Sampling
 from tutelage.engine.gguf_engine import GgufEngine
 from tutelage.engine.torch_engine import TorchEngine
 from tutelage.model.mixture import Quantisation
+from tutelage.model.reshape import Reshaped
 
 SHOWN = 5
 ONE_TOKEN = Sampling(max_tokens=1)
@@ -37,10 +38,11 @@ class Parity(Record):
 
 
 class Evidence(Record):
-    """`parity.json`: the copy that was kept, and those that were refused before it."""
+    """`parity.json`: the copy that was kept, those that were refused before it, and the steps that changed the model's shape."""
 
     kept: Parity
     refused: tuple[Parity, ...] = ()
+    reshaped: tuple[Reshaped, ...] = ()
 
 
 def compare(folder: Path, path: Path, examples: Sequence[Example], chat_format: ChatFormat, *, quantisation: Quantisation) -> Parity:
