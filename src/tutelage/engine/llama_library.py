@@ -156,6 +156,14 @@ class LlamaScorer:
 
     def score(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[float]]:
         """Natural-log probabilities of each row's tokens from its start (>= 1) on, each given all before it."""
+    def foretell(self, row: Sequence[int], start: int) -> Iterator[np.ndarray]:
+        """Logits for each token of a row from `start` (>= 1) on, each given all before it: shape (vocabulary,), valid until the next."""
+        context = self._free.get()
+        try:
+            yield from context.foretell(row, start)
+        finally:
+            self._free.put(context)
+
         return list(self._pool.map(lambda row, start: self._with_context(lambda context: context.score(row, start)), rows, starts))
 
     def likeliest(self, row: Sequence[int], start: int, count: int) -> list[tuple[float, list[tuple[int, float]]]]:
@@ -202,6 +210,12 @@ class LlamaContext:
             if wanted:
                 found += self._logprobs(np.array(row[last - wanted + 1:last + 1]))
         return found
+    def foretell(self, row: Sequence[int], start: int) -> Iterator[np.ndarray]:
+        """Logits for each token from `start` on, shape (vocabulary,), valid until the next."""
+        for _, wanted in self._read(row[:-1], start - 1):
+            if wanted:
+                yield from self._logits(wanted)
+
 
     def likeliest(self, row: Sequence[int], start: int, count: int) -> list[tuple[float, list[tuple[int, float]]]]:
         """Of each token from `start` on its log-probability, and the `count` likeliest tokens with theirs, best first."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import torch
 
 from tutelage.core.records import TokenScore
 
 BATCH_TOKENS = 512  # tokens of a batch with its padding; 2,048 are half as fast, as fresh memory costs more than full batches save
 HEAD_POSITIONS = 256  # positions that go through the head at once: 256 x 49,152 logits take 50 MB
+FEW_POSITIONS = 32  # as above where all logits are kept for a while: 32 x 262,144 take 34 MB
 Body = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -31,6 +33,16 @@ def score_rows(body: Body, head: Body, rows: Sequence[Sequence[int]], starts: Se
                 targets = ids[place, starts[number]:len(rows[number])]
                 found[number] = _scores(head, hidden[place, starts[number] - 1:len(rows[number]) - 1], targets)
     return found
+
+
+def foretell(body: Body, head: Body, row: Sequence[int], start: int) -> Iterator[np.ndarray]:
+    """Logits for each token of a row from `start` (>= 1) on, each given all before it: shape (vocabulary,), fp32."""
+    with torch.inference_mode():
+        hidden = body(torch.tensor([list(row[:-1])]))[0, start - 1:]
+    for states in torch.split(hidden, FEW_POSITIONS):
+        with torch.inference_mode():
+            logits = head(states).float().numpy()
+        yield from logits
 
 
 def batches_by_length(lengths: Sequence[int], tokens: int) -> list[list[int]]:
