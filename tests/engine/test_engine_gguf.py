@@ -125,3 +125,18 @@ def test_another_kind_of_file_and_no_file_are_named(tmp_path):
         read_metadata(page)
     with pytest.raises(InputError, match="there is no such file; expected a GGUF model"):
         read_metadata(tmp_path / "none.gguf")
+
+
+def test_vectors_are_the_mean_of_the_hidden_states_of_the_same_weights_in_torch(engines):
+    texts = ["payment within thirty days", "保密期限为三年。" * 80]
+    gguf, torch = engines["gguf"], engines["torch"]
+    assert len(gguf.tokenize(texts[1])) > 512  # llama.cpp reads it in two parts
+    found = gguf.embed(texts)
+    assert (found.dtype, found.shape) == ("float32", (2, 64))
+    assert found == pytest.approx(torch.embed(texts), abs=2e-3)  # the file holds its weights in 16 bits
+    assert gguf.vectors([gguf.tokenize(texts[0])]) == pytest.approx(found[:1], abs=1e-6)
+    assert gguf.embed([]).shape == (0, 64)
+    scored = gguf.score([gguf.tokenize(texts[0])], [1])  # the scorer goes on scoring
+    assert gguf.score([gguf.tokenize(texts[0])], [1]) == scored
+    with pytest.raises(InputError, match="token id 999999 is outside the vocabulary"):
+        gguf.vectors([[999_999]])

@@ -84,6 +84,18 @@ class Engine(Tokenizer, Protocol):
 
 
 @runtime_checkable
+class EmbedsTokens(Protocol):
+    """An ability that some engines have beside `Engine`: vectors of texts that are tokens already."""
+
+    def vectors(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
+        """Unit-length vectors of rows of token ids, shape (rows, width), float32.
+
+        Raises InputError for an empty row, ContextTooLong for one that does not fit; nothing is cut.
+        """
+        ...
+
+
+@runtime_checkable
 class TellsChances(Protocol):
     """An ability that some engines have beside `Engine`: they tell what else could have stood in each place."""
 

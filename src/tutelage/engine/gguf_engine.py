@@ -19,7 +19,7 @@ from tutelage.core.records import Answer, Sampling, TokenChance, TokenScore
 from tutelage.engine.gguf_file import Value, read_metadata
 from tutelage.engine.llama_library import LlamaScorer, LlamaVocabulary, library
 from tutelage.engine.reply import Reply
-from tutelage.engine.sampling import REPETITION_WINDOW, check_fits, check_prompt, check_rows
+from tutelage.engine.sampling import REPETITION_WINDOW, check_embedded, check_fits, check_prompt, check_rows
 
 HALF_BYTES = 2  # llama.cpp keeps keys and values in 16 bits
 Chunk = dict[str, Any]
@@ -98,8 +98,18 @@ class GgufEngine:
             return self._open_scorer().best_next(prompts)
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """Not offered: one loaded model either answers or embeds."""
-        raise CannotDo("the GGUF engine gives no vectors. Use TorchEngine.embed with the model folder.")
+        """The mean of the last hidden states, of unit length. A language model is a weak source of such vectors."""
+        return self.vectors([self.tokenize(text) for text in texts])
+
+    def vectors(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
+        """The same for rows of token ids."""
+        for row in rows:
+            check_embedded(row, self.context_length)
+            self._check_ids(row)
+        with self._scoring:
+            found = self._open_scorer().vectors(rows)
+        width = self._fact("embedding_length")
+        return np.stack([vector / np.linalg.norm(vector) for vector in found]) if found else np.zeros((0, width), np.float32)
 
     def load_adapter(self, name: str, folder: str) -> None:
         """Not offered: llama.cpp takes adapters at its start only."""

@@ -54,6 +54,8 @@ def library() -> ctypes.CDLL:
         "llama_model_default_params": (Parameters, []), "llama_context_default_params": (Parameters, []),
         "llama_model_load_from_file": (HANDLE, [TEXT, Parameters]), "llama_model_free": (None, [HANDLE]),
         "llama_init_from_model": (HANDLE, [HANDLE, Parameters]), "llama_free": (None, [HANDLE]),
+        "llama_set_embeddings": (None, [HANDLE, ctypes.c_bool]), "llama_get_embeddings": (ctypes.POINTER(ctypes.c_float), [HANDLE]),
+        "llama_model_n_embd": (ctypes.c_int32, [HANDLE]),
         "llama_set_n_threads": (None, [HANDLE, ctypes.c_int32, ctypes.c_int32]), "llama_n_ctx": (ctypes.c_uint32, [HANDLE]),
         "llama_decode": (ctypes.c_int32, [HANDLE, Batch]), "llama_get_logits": (ctypes.POINTER(ctypes.c_float), [HANDLE]),
         "llama_get_memory": (HANDLE, [HANDLE]), "llama_memory_clear": (None, [HANDLE, ctypes.c_bool]),
@@ -156,14 +158,6 @@ class LlamaScorer:
 
     def score(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[float]]:
         """Natural-log probabilities of each row's tokens from its start (>= 1) on, each given all before it."""
-    def foretell(self, row: Sequence[int], start: int) -> Iterator[np.ndarray]:
-        """Logits for each token of a row from `start` (>= 1) on, each given all before it: shape (vocabulary,), valid until the next."""
-        context = self._free.get()
-        try:
-            yield from context.foretell(row, start)
-        finally:
-            self._free.put(context)
-
         return list(self._pool.map(lambda row, start: self._with_context(lambda context: context.score(row, start)), rows, starts))
 
     def likeliest(self, row: Sequence[int], start: int, count: int) -> list[tuple[float, list[tuple[int, float]]]]:
@@ -173,6 +167,10 @@ class LlamaScorer:
     def best_next(self, prompts: Sequence[Sequence[int]]) -> list[int]:
         """The likeliest token after each prompt."""
         return list(self._pool.map(lambda prompt: self._with_context(lambda context: context.best_next(prompt)), prompts))
+
+    def vectors(self, rows: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        """The mean of each row's last hidden states, shape (width,), float32."""
+        return list(self._pool.map(lambda row: self._with_context(lambda context: context.vector(row)), rows))
 
     def close(self) -> None:
         """Free weights and contexts."""
@@ -195,6 +193,7 @@ class LlamaContext:
     def __init__(self, model: int, path: Path, context_length: int) -> None:
         self._library = library()
         self._size = int(self._library.llama_vocab_n_tokens(self._library.llama_model_get_vocab(model)))
+        self._width = int(self._library.llama_model_n_embd(model))
         parameters = self._library.llama_context_default_params()
         np.frombuffer(parameters.bytes, np.uint32)[0] = context_length
         self._context = self._library.llama_init_from_model(model, parameters)
@@ -210,12 +209,6 @@ class LlamaContext:
             if wanted:
                 found += self._logprobs(np.array(row[last - wanted + 1:last + 1]))
         return found
-    def foretell(self, row: Sequence[int], start: int) -> Iterator[np.ndarray]:
-        """Logits for each token from `start` on, shape (vocabulary,), valid until the next."""
-        for _, wanted in self._read(row[:-1], start - 1):
-            if wanted:
-                yield from self._logits(wanted)
-
 
     def likeliest(self, row: Sequence[int], start: int, count: int) -> list[tuple[float, list[tuple[int, float]]]]:
         """Of each token from `start` on its log-probability, and the `count` likeliest tokens with theirs, best first."""
@@ -235,6 +228,18 @@ class LlamaContext:
         for _ in self._read(prompt, len(prompt) - 1):
             pass
         return int(self._logits(1)[0].argmax())
+
+    def vector(self, row: Sequence[int]) -> np.ndarray:
+        """The mean of the row's last hidden states."""
+        total = np.zeros(self._width)
+        self._library.llama_set_embeddings(self._context, True)
+        try:
+            for _, wanted in self._read(row, 0):
+                states = np.ctypeslib.as_array(self._library.llama_get_embeddings(self._context), shape=(wanted, self._width))
+                total += states.sum(axis=0, dtype=np.float64)
+        finally:
+            self._library.llama_set_embeddings(self._context, False)
+        return (total / len(row)).astype(np.float32)
 
     def close(self) -> None:
         """Free it."""

@@ -36,6 +36,13 @@ def check_rows(rows: Sequence[Sequence[int]], starts: Sequence[int]) -> None:
                              "as the first token has none before it.")
 
 
+def check_embedded(row: Sequence[int], context_length: int) -> None:
+    """Raise InputError for a text to embed without tokens, ContextTooLong for one that does not fit."""
+    if not row:
+        raise InputError("a text to embed is empty; it needs at least one token.")
+    check_fits(len(row), 0, context_length)
+
+
 def check_text(text: str) -> None:
     """Raise InputError for a text that has no UTF-8 form (half of a surrogate pair)."""
     try:

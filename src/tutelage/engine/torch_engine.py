@@ -12,11 +12,11 @@ import torch
 from tutelage.core.errors import InputError
 from tutelage.core.records import Answer, Sampling, TokenScore
 from tutelage.engine.reply import Reply
-from tutelage.engine.sampling import check_fits, check_prompt, check_rows
+from tutelage.engine.sampling import check_embedded, check_fits, check_prompt, check_rows
 from tutelage.engine.torch_adapters import Adapters
 from tutelage.engine.torch_base import load_causal
 from tutelage.engine.torch_decode import decode_steps
-from tutelage.engine.torch_score import foretell, score_rows
+from tutelage.engine.torch_score import score_rows
 from tutelage.engine.vocabulary import Vocabulary
 
 BATCH_PROMPTS = 32
@@ -80,12 +80,6 @@ class TorchEngine:
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """The mean of the last hidden states, of unit length. A language model is a weak source of such vectors."""
-    def foretell(self, row: Sequence[int], start: int) -> Iterator[np.ndarray]:
-        """Logits for each token of a row from `start` on, shape (vocabulary,)."""
-        check_rows([row], [start])
-        check_fits(len(row), 0, self.context_length)
-        return foretell(self._body, self._head, row, start)
-
         vectors = [self._vector(text) for text in texts]
         return np.stack(vectors) if vectors else np.zeros((0, self._model.config.hidden_size), np.float32)
 
@@ -139,9 +133,7 @@ class TorchEngine:
 
     def _vector(self, text: str) -> np.ndarray:
         ids = self.tokenize(text)
-        if not ids:
-            raise InputError("a text to embed is empty; it needs at least one token.")
-        check_fits(len(ids), 0, self.context_length)
+        check_embedded(ids, self.context_length)
         with torch.inference_mode():
             vector: np.ndarray = torch.nn.functional.normalize(self._body(torch.tensor([ids]))[0].mean(0), dim=0).numpy()
         return vector
