@@ -156,6 +156,14 @@ class LlamaScorer:
             self._free.put(context)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="score")
 
+    def foretell(self, row: Sequence[int], start: int) -> Iterator[np.ndarray]:
+        """Logits for each token of a row from `start` (>= 1) on, each given all before it: shape (vocabulary,), valid until the next."""
+        context = self._free.get()
+        try:
+            yield from context.foretell(row, start)
+        finally:
+            self._free.put(context)
+
     def score(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[float]]:
         """Natural-log probabilities of each row's tokens from its start (>= 1) on, each given all before it."""
         return list(self._pool.map(lambda row, start: self._with_context(lambda context: context.score(row, start)), rows, starts))
@@ -201,6 +209,12 @@ class LlamaContext:
             raise InputError(f"{path}: llama.cpp could not make room for {context_length} tokens. "
                              "Free memory, or ask for a shorter context.")
         self._library.llama_set_n_threads(self._context, 1, 1)
+
+    def foretell(self, row: Sequence[int], start: int) -> Iterator[np.ndarray]:
+        """Logits for each token from `start` on, shape (vocabulary,), valid until the next."""
+        for _, wanted in self._read(row[:-1], start - 1):
+            if wanted:
+                yield from self._logits(wanted)
 
     def score(self, row: Sequence[int], start: int) -> list[float]:
         """Log-probabilities of the tokens from `start` on."""

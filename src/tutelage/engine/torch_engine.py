@@ -16,7 +16,7 @@ from tutelage.engine.sampling import check_embedded, check_fits, check_prompt, c
 from tutelage.engine.torch_adapters import Adapters
 from tutelage.engine.torch_base import load_causal
 from tutelage.engine.torch_decode import decode_steps
-from tutelage.engine.torch_score import score_rows
+from tutelage.engine.torch_score import foretell, score_rows
 from tutelage.engine.vocabulary import Vocabulary
 
 BATCH_PROMPTS = 32
@@ -80,6 +80,12 @@ class TorchEngine:
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """The mean of the last hidden states, of unit length. A language model is a weak source of such vectors."""
+    def foretell(self, row: Sequence[int], start: int) -> Iterator[np.ndarray]:
+        """Logits for each token of a row from `start` on, shape (vocabulary,)."""
+        check_rows([row], [start])
+        check_fits(len(row), 0, self.context_length)
+        return foretell(self._body, self._head, row, start)
+
         vectors = [self._vector(text) for text in texts]
         return np.stack(vectors) if vectors else np.zeros((0, self._model.config.hidden_size), np.float32)
 
