@@ -12,9 +12,22 @@ from typing import Any
 import numpy as np
 import torch
 
+from tutelage.core.chat import ChatFormat, render
+from tutelage.core.files import read_rows
+from tutelage.core.records import Example
+from tutelage.core.store import Making
 from tutelage.engine.torch_base import load_causal
+from tutelage.engine.vocabulary import Vocabulary
 
 FLOOR = 1e-3  # share of the mean below which no column falls, so that a column these rows never use is not thrown away
+
+
+def training_rows(making: Making, limit: int, folder: Path, chat_format: ChatFormat) -> list[tuple[int, ...]]:
+    """Token ids of at most `limit` training rows, first by id, as the model in `folder` spells them; no planted test text among them."""
+    vocabulary = Vocabulary(folder)
+    rows = [row for row in read_rows(making.parents["dataset"].file("examples.jsonl"), Example)
+            if row.part == "train" and row.origin != "canary"]
+    return [render(row.messages, chat_format, vocabulary, reply=False).ids for row in sorted(rows, key=lambda row: row.id)[:limit]]
 
 
 def measure_importance(folder: Path, rows: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:

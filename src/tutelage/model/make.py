@@ -15,7 +15,7 @@ from tutelage.core.store import Making
 from tutelage.engine.bases import folder_chat_format, folder_sha256
 from tutelage.engine.vocabulary import Vocabulary
 from tutelage.model.export_gguf import NO_IMPORTANCE, check_supported, export_gguf
-from tutelage.model.importance import measure_importance
+from tutelage.model.importance import measure_importance, training_rows
 from tutelage.model.merge import SAMPLE_PROMPTS, merge
 from tutelage.model.mixture import SEARCH, WEIGHED
 from tutelage.model.parity import Evidence, Parity, agrees, check, compare
@@ -58,7 +58,7 @@ def _export(making: Making, settings: ModelSettings, shaped: Path, examples: lis
     sizes = SEARCH[SEARCH.index(settings.quantisation):]
     importance = NO_IMPORTANCE
     if settings.quantisation in WEIGHED:
-        rows = _training_rows(making, settings.importance_rows, shaped, chat_format)
+        rows = training_rows(making, settings.importance_rows, shaped, chat_format)
         importance = measure_importance(shaped, rows)
         making.facts["importance_rows"] = len(rows)
     for quantisation, larger in zip(sizes, (*sizes[1:], None), strict=True):
@@ -97,14 +97,6 @@ def _checked_base(making: Making, base: Path) -> tuple[Path, ChatFormat]:
         raise TutelageError(f"model: the adapter was trained with the chat format {trained['chat_format_hash']}, but {base} has "
                             f"{chat_format.hash}; such a model answers badly. Run `tutelage make` again, so that training uses it too.")
     return base, chat_format
-
-
-def _training_rows(making: Making, limit: int, folder: Path, chat_format: ChatFormat) -> list[tuple[int, ...]]:
-    """Token ids of training rows, first by id; no planted test text among them."""
-    vocabulary = Vocabulary(folder)
-    rows = [row for row in read_rows(making.parents["dataset"].file("examples.jsonl"), Example)
-            if row.part == "train" and row.origin != "canary"]
-    return [render(row.messages, chat_format, vocabulary, reply=False).ids for row in sorted(rows, key=lambda row: row.id)[:limit]]
 
 
 def _held_out(making: Making, limit: int) -> list[Example]:
