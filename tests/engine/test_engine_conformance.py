@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,7 +14,7 @@ import pytest
 from tutelage.core.chat import CHATML, render
 from tutelage.core.engine import CannotDo, Engine
 from tutelage.core.errors import ContextTooLong, InputError
-from tutelage.core.records import Answer, Message, Sampling
+from tutelage.core.records import Answer, Constraint, Message, Sampling
 from tutelage.engine.gguf_engine import GgufEngine
 from tutelage.engine.replay_engine import SIZE, ReplayEngine
 from tutelage.engine.torch_engine import TorchEngine
@@ -126,6 +127,50 @@ def test_an_answer_ends_before_an_end_token_and_says_why_it_ended(engine):
     ended = engine.generate([prompt], SAMPLED, end_ids=(end,))[0]
     assert ended.finish_reason == "stop"
     assert ended.token_ids == free.token_ids[:free.token_ids.index(end)]
+
+
+def test_a_bias_decides_which_token_comes_and_one_outside_the_vocabulary_is_refused(engine):
+    if isinstance(engine, ReplayEngine):
+        return
+    prompt = prompts(engine)[0]
+    [wanted] = engine.tokenize("x")
+    answer = engine.generate([prompt], Sampling(max_tokens=4, logit_bias=((wanted, 100.0),)), end_ids=())[0]
+    assert answer.token_ids == (wanted,) * 4
+    with pytest.raises(InputError, match="token id 999999 is outside the vocabulary"):
+        engine.generate([prompt], Sampling(max_tokens=4, logit_bias=((999_999, 1.0),)), end_ids=())
+
+
+@pytest.mark.parametrize("penalty", ["presence_penalty", "frequency_penalty"])
+def test_a_penalty_keeps_away_what_the_prompt_or_the_reply_holds_already(engine, penalty):
+    if isinstance(engine, ReplayEngine):
+        return
+    [first], [second] = engine.tokenize("x"), engine.tokenize("y")
+    prompt = [first, *engine.tokenize("保密期限 30 天" * 12)]  # farther back than the window of repetition_penalty
+    drawn = {"max_tokens": 4, "logit_bias": ((first, 100.0), (second, 80.0))}  # far above all logits of the model
+    assert engine.generate([prompt], Sampling(**drawn), end_ids=())[0].token_ids == (first,) * 4
+    held = engine.generate([prompt], Sampling(**drawn, **{penalty: 40.0}), end_ids=())[0]
+    # 100 - 40 against 80, then 60 against 80 - 40; the frequency goes on counting: 100 - 80 against 40.
+    assert held.token_ids == (second, first, *((first, first) if penalty == "presence_penalty" else (second, first)))
+
+
+def test_a_reply_is_held_to_a_grammar_or_the_error_names_an_engine_that_can(engine):
+    constraint = Constraint(grammar='root ::= "[" [0-9]{3} (", " [0-9]{3}){1,2} "]"')
+    prompt, end = prompts(engine)[0], engine.special("<|im_end|>")
+    if not isinstance(engine, GgufEngine):
+        with pytest.raises(CannotDo, match=r"tiny: this engine cannot hold a reply to a grammar or JSON schema\. Serve a GGUF file"):
+            engine.generate([prompt], GREEDY, end_ids=(end,), constraint=constraint)
+        with pytest.raises(CannotDo, match="Serve a GGUF file"):
+            list(engine.stream(prompt, GREEDY, end_ids=(end,), constraint=constraint))
+        return
+    for seed in range(6):
+        sampling = Sampling(max_tokens=40, temperature=1.5, seed=seed)
+        answer = engine.generate([prompt], sampling, end_ids=(end,), constraint=constraint)[0]
+        assert re.fullmatch(r"\[\d{3}(, \d{3}){1,2}\]", answer.text)
+        assert answer.finish_reason == "stop"
+        *pieces, last = engine.stream(prompt, sampling, end_ids=(end,), constraint=constraint)
+        assert (last, "".join(pieces)) == (answer, answer.text)
+    cut = engine.generate([prompt], Sampling(max_tokens=2), end_ids=(end,), constraint=constraint)[0]
+    assert (cut.finish_reason, cut.text[0]) == ("length", "[")
 
 
 def test_special_tokens_written_in_a_text_stay_plain_text(engine):

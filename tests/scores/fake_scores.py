@@ -14,7 +14,7 @@ from tutelage.core.engine import CannotDo
 from tutelage.core.errors import InputError
 from tutelage.core.events import Events, Recorder
 from tutelage.core.history import Fate
-from tutelage.core.records import Answer, Example, Message, Part, Sampling, TokenScore
+from tutelage.core.records import Answer, Constraint, Example, Message, Part, Sampling, TokenScore
 from tutelage.core.settings import Settings
 from tutelage.core.store import Artifact, Store, content_id
 from tutelage.scores.beside import Beside
@@ -50,7 +50,8 @@ class FakeEngine:
     def detokenize(self, token_ids: Sequence[int]) -> str:
         return "".join(chr(token) for token in token_ids if token < 0x110000)
 
-    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, end_ids: Sequence[int]) -> list[Answer]:
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, end_ids: Sequence[int],
+                 constraint: Constraint | None = None) -> list[Answer]:
         answers = []
         for prompt in prompts:
             ids = self.tokenize(self._draft(self.detokenize(prompt)))
@@ -59,7 +60,8 @@ class FakeEngine:
                                   finish_reason="length" if len(ids) > len(cut) else "stop"))
         return answers
 
-    def stream(self, prompt_ids: Sequence[int], sampling: Sampling, *, end_ids: Sequence[int]) -> Iterator[str | Answer]:
+    def stream(self, prompt_ids: Sequence[int], sampling: Sampling, *, end_ids: Sequence[int],
+               constraint: Constraint | None = None) -> Iterator[str | Answer]:
         raise CannotDo("the fake engine does not stream")
 
     def score(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[TokenScore]]:

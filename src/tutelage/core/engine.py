@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from tutelage.core.errors import TutelageError
-from tutelage.core.records import Answer, Sampling, TokenChance, TokenScore
+from tutelage.core.records import Answer, Constraint, Sampling, TokenChance, TokenScore
 
 
 class CannotDo(TutelageError):
@@ -40,14 +40,18 @@ class Engine(Tokenizer, Protocol):
     name: str
     context_length: int
 
-    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, end_ids: Sequence[int]) -> list[Answer]:
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, end_ids: Sequence[int],
+                 constraint: Constraint | None = None) -> list[Answer]:
         """One reply to each prompt, in order; a reply ends before the first of `end_ids` or of `sampling.stop`.
 
-        Raises ContextTooLong if a prompt and `sampling.max_tokens` do not fit; nothing is cut.
+        With a `constraint` each reply is, or is the beginning of, a text that its grammar derives.
+        Raises ContextTooLong if a prompt and `sampling.max_tokens` do not fit; nothing is cut. Raises CannotDo where the engine
+        cannot hold replies to a constraint.
         """
         ...
 
-    def stream(self, prompt_ids: Sequence[int], sampling: Sampling, *, end_ids: Sequence[int]) -> Iterator[str | Answer]:
+    def stream(self, prompt_ids: Sequence[int], sampling: Sampling, *, end_ids: Sequence[int],
+               constraint: Constraint | None = None) -> Iterator[str | Answer]:
         """Pieces of text as they come, whole characters only, and at the end the Answer; the pieces joined are its text.
 
         Closing the iterator cancels the generation.

@@ -209,7 +209,11 @@ class TokenChance(TokenScore):
 
 
 class Sampling(Record):
-    """How to decode. A temperature of 0 is greedy; `repetition_penalty` 1.0 is none."""
+    """How to decode. A temperature of 0 is greedy; `repetition_penalty` 1.0 is none.
+
+    `frequency_penalty` is taken from a token's logit for each time that it stands in the prompt or the reply, `presence_penalty` once;
+    `logit_bias` adds to the logits of the token ids that it names.
+    """
 
     max_tokens: int = 256
     temperature: float = 0.0
@@ -217,6 +221,19 @@ class Sampling(Record):
     repetition_penalty: float = 1.0
     seed: int = 0
     stop: tuple[str, ...] = ()
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
+
+
+class Constraint(Record):
+    """What a reply is held to while it is written: a grammar in llama.cpp's notation (GBNF).
+
+    `schema_text` is the JSON schema that says the same, for engines that take schemas only; "" where no schema says it.
+    """
+
+    grammar: str
+    schema_text: str = ""
 
 
 class Answer(Record):

@@ -15,11 +15,11 @@ import numpy as np
 
 from tutelage.core.engine import CannotDo
 from tutelage.core.errors import InputError, ServiceUnavailable
-from tutelage.core.records import Answer, Sampling, TokenChance, TokenScore
+from tutelage.core.records import Answer, Constraint, Sampling, TokenChance, TokenScore
 from tutelage.engine.gguf_file import Value, read_metadata
 from tutelage.engine.llama_library import LlamaScorer, LlamaVocabulary, library
 from tutelage.engine.reply import Reply
-from tutelage.engine.sampling import REPETITION_WINDOW, check_embedded, check_fits, check_prompt, check_rows
+from tutelage.engine.sampling import check_embedded, check_fits, check_prompt, check_rows, check_tokens, penalty_window
 
 HALF_BYTES = 2  # llama.cpp keeps keys and values in 16 bits
 Chunk = dict[str, Any]
@@ -28,14 +28,17 @@ Chunk = dict[str, Any]
 class GgufEngine:
     """Answers with a GGUF file. Up to `parallel` answers are made at once, each with `context_length` tokens of room.
 
-    `threads` None leaves one core to everything else: with as many threads as cores, llama.cpp crawls when a core is busy.
+    `threads` None leaves one core to everything else: with as many threads as cores, llama.cpp crawls when a core is busy. `scorers` rows
+    are scored at once, each with memory of its own; None: one for each core.
     """
 
-    def __init__(self, path: Path, *, name: str, context_length: int = 2048, parallel: int = 1, threads: int | None = None) -> None:
+    def __init__(self, path: Path, *, name: str, context_length: int = 2048, parallel: int = 1, threads: int | None = None,
+                 scorers: int | None = None) -> None:
         self.name = name
         self.context_length = context_length
         self._path = path
         self._parallel = parallel
+        self._scorers = scorers or os.cpu_count() or 1
         self._threads = threads or max(1, (os.cpu_count() or 2) - 1)
         self._metadata = read_metadata(path)
         trained = self._fact("context_length")
@@ -60,18 +63,19 @@ class GgufEngine:
         """The text of token ids, special tokens left out."""
         return self._vocabulary.detokenize(token_ids)
 
-    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, end_ids: Sequence[int]) -> list[Answer]:
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, end_ids: Sequence[int],
+                 constraint: Constraint | None = None) -> list[Answer]:
         """One reply to each prompt, up to `parallel` at once."""
         for prompt in prompts:
-            check_prompt(prompt, sampling, self.context_length)
-            self._check_ids(prompt)
-        return list(self._workers.map(lambda prompt: self._complete(prompt, sampling, end_ids, lambda _: True), prompts))
+            self._check_asked(prompt, sampling)
+        request = self._request(sampling, constraint)
+        return list(self._workers.map(lambda prompt: self._complete(prompt, request, sampling, end_ids, lambda _: True), prompts))
 
-    def stream(self, prompt_ids: Sequence[int], sampling: Sampling, *, end_ids: Sequence[int]) -> Iterator[str | Answer]:
+    def stream(self, prompt_ids: Sequence[int], sampling: Sampling, *, end_ids: Sequence[int],
+               constraint: Constraint | None = None) -> Iterator[str | Answer]:
         """Pieces of text as they come, then the Answer. Several threads may stream at once."""
-        check_prompt(prompt_ids, sampling, self.context_length)
-        self._check_ids(prompt_ids)
-        return self._stream(prompt_ids, sampling, end_ids)
+        self._check_asked(prompt_ids, sampling)
+        return self._stream(prompt_ids, self._request(sampling, constraint), sampling, end_ids)
 
     def score(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[TokenScore]]:
         """Log-probabilities of each row's tokens from its start on, by the same code that generates."""
@@ -105,7 +109,7 @@ class GgufEngine:
         """The same for rows of token ids."""
         for row in rows:
             check_embedded(row, self.context_length)
-            self._check_ids(row)
+            check_tokens(row, self._vocabulary.size)
         with self._scoring:
             found = self._open_scorer().vectors(rows)
         width = self._fact("embedding_length")
@@ -141,21 +145,20 @@ class GgufEngine:
         if self._scorer is not None:
             self._scorer.close()
 
+    def _check_asked(self, prompt: Sequence[int], sampling: Sampling) -> None:
+        check_prompt(prompt, sampling, self.context_length)
+        check_tokens([*prompt, *(token for token, _ in sampling.logit_bias)], self._vocabulary.size)
+
     def _check_scored(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> None:
         check_rows(rows, starts)
         for row in rows:
             check_fits(len(row), 0, self.context_length)
-            self._check_ids(row)
-
-    def _check_ids(self, ids: Sequence[int]) -> None:
-        outside = [token for token in ids if not 0 <= token < self._vocabulary.size]
-        if outside:
-            raise InputError(f"token id {outside[0]} is outside the vocabulary of {self._vocabulary.size}; tokenize with this engine.")
+            check_tokens(row, self._vocabulary.size)
 
     def _open_scorer(self) -> LlamaScorer:
         """The scorer, loaded when it is first needed: serving does not pay for it."""
         if self._scorer is None:
-            self._scorer = LlamaScorer(self._path, context_length=self.context_length, workers=os.cpu_count() or 1)
+            self._scorer = LlamaScorer(self._path, context_length=self.context_length, workers=self._scorers)
         return self._scorer
 
     def _key(self, fact: str) -> str:
@@ -167,7 +170,7 @@ class GgufEngine:
             raise InputError(f"{self._path}: its head has no number {self._key(fact)!r}. Make the file again.")
         return value
 
-    def _stream(self, prompt_ids: Sequence[int], sampling: Sampling, end_ids: Sequence[int]) -> Iterator[str | Answer]:
+    def _stream(self, prompt_ids: Sequence[int], request: Chunk, sampling: Sampling, end_ids: Sequence[int]) -> Iterator[str | Answer]:
         pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # None: no more will come
         is_wanted = threading.Event()
         is_wanted.set()
@@ -177,7 +180,7 @@ class GgufEngine:
                 pieces.put(piece)
             return is_wanted.is_set()
 
-        whole = self._workers.submit(self._complete, prompt_ids, sampling, end_ids, send)
+        whole = self._workers.submit(self._complete, prompt_ids, request, sampling, end_ids, send)
         whole.add_done_callback(lambda _: pieces.put(None))
         try:
             while (piece := pieces.get()) is not None:
@@ -194,7 +197,17 @@ class GgufEngine:
         """
         return [*self._vocabulary.spell(data.removesuffix(self._vocabulary.bytes_of(last))), last]
 
-    def _complete(self, prompt: Sequence[int], sampling: Sampling, end_ids: Sequence[int], send: Callable[[str], bool]) -> Answer:
+    def _request(self, sampling: Sampling, constraint: Constraint | None) -> Chunk:
+        """What llama.cpp's server is asked beside the prompt. Ids and bytes of tokens come with the log-probabilities."""
+        asked = {"n_predict": sampling.max_tokens, "stream": True, "n_probs": 1, "cache_prompt": False,
+                 "temperature": max(0.0, sampling.temperature), "top_p": sampling.top_p, "top_k": 0, "min_p": 0.0, "seed": sampling.seed,
+                 "repeat_penalty": sampling.repetition_penalty, "repeat_last_n": penalty_window(sampling, self.context_length),
+                 "presence_penalty": sampling.presence_penalty, "frequency_penalty": sampling.frequency_penalty,
+                 "logit_bias": [list(one) for one in sampling.logit_bias], "samplers": ["penalties", "temperature", "top_p"]}
+        return {**asked, "grammar": constraint.grammar} if constraint else asked
+
+    def _complete(self, prompt: Sequence[int], request: Chunk, sampling: Sampling, end_ids: Sequence[int],
+                  send: Callable[[str], bool]) -> Answer:
         """Run one generation to its end; `send` gets each piece of text and says whether to go on."""
         reply = Reply(len(prompt), sampling, model=self.name)
         stops = self._stops
@@ -218,7 +231,7 @@ class GgufEngine:
                 send(reply.end("length"))
             return reply.is_finished
 
-        answer = self._server.handle_completions(_request(prompt, sampling), take)
+        answer = self._server.handle_completions({**request, "prompt": list(prompt)}, take)
         if isinstance(answer, dict) and "error" in answer:
             failures.append(str(answer["error"].get("message", answer["error"])))
         if failures:
@@ -248,11 +261,3 @@ def _start(path: Path, *, context_length: int, parallel: int, threads: int) -> A
         return server
     except RuntimeError as error:
         raise InputError(f"{path}: llama.cpp cannot serve this model ({error}). Free memory, or make the file again.") from None
-
-
-def _request(prompt: Sequence[int], sampling: Sampling) -> Chunk:
-    """What llama.cpp's server is asked. Ids and bytes of tokens come with the log-probabilities."""
-    return {"prompt": list(prompt), "n_predict": sampling.max_tokens, "stream": True, "n_probs": 1, "cache_prompt": False,
-            "temperature": max(0.0, sampling.temperature), "top_p": sampling.top_p, "top_k": 0, "min_p": 0.0, "seed": sampling.seed,
-            "repeat_penalty": sampling.repetition_penalty, "repeat_last_n": REPETITION_WINDOW,
-            "samplers": ["penalties", "temperature", "top_p"]}

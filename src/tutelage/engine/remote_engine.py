@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
@@ -11,7 +12,7 @@ import numpy as np
 from tutelage.core.chat import ChatFormat
 from tutelage.core.engine import CannotDo
 from tutelage.core.errors import InputError, ServiceUnavailable
-from tutelage.core.records import Answer, Sampling, TokenScore
+from tutelage.core.records import Answer, Constraint, Sampling, TokenScore
 from tutelage.engine.remote_http import Connection, Json, Refused
 from tutelage.engine.remote_wire import Wire, messages_of, spell
 from tutelage.engine.sampling import check_prompt, check_rows
@@ -59,16 +60,18 @@ class RemoteEngine:
         """The characters, marks left out."""
         return self._wire.detokenize(token_ids)
 
-    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, end_ids: Sequence[int]) -> list[Answer]:
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, end_ids: Sequence[int],
+                 constraint: Constraint | None = None) -> list[Answer]:
         """One reply to each prompt; the service ends replies itself. Raises ContextTooLong if the service says so of one."""
         for prompt in prompts:
             check_prompt(prompt, sampling, self.context_length)
-        return list(self._workers.map(lambda prompt: self._answer(prompt, sampling), prompts))
+        return list(self._workers.map(lambda prompt: self._answer(prompt, sampling, constraint), prompts))
 
-    def stream(self, prompt_ids: Sequence[int], sampling: Sampling, *, end_ids: Sequence[int]) -> Iterator[str | Answer]:
+    def stream(self, prompt_ids: Sequence[int], sampling: Sampling, *, end_ids: Sequence[int],
+               constraint: Constraint | None = None) -> Iterator[str | Answer]:
         """Pieces of text as they come, then the Answer. Closing the iterator hangs up."""
         check_prompt(prompt_ids, sampling, self.context_length)
-        return self._pieces(prompt_ids, sampling)
+        return self._pieces(prompt_ids, sampling, constraint)
 
     def score(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[TokenScore]]:
         """The log-probability of each reply, on its first character; the others get 0, since the service's tokens are not ours.
@@ -122,17 +125,21 @@ class RemoteEngine:
                              "Name the one to ask.")
         return names[0]
 
-    def _answer(self, prompt: Sequence[int], sampling: Sampling) -> Answer:
-        for piece in self._pieces(prompt, sampling):
+    def _answer(self, prompt: Sequence[int], sampling: Sampling, constraint: Constraint | None) -> Answer:
+        for piece in self._pieces(prompt, sampling, constraint):
             if isinstance(piece, Answer):
                 return piece
         raise ServiceUnavailable(f"{self._connection.address}: ended its answer before it was whole. Try again.")
 
-    def _pieces(self, prompt: Sequence[int], sampling: Sampling) -> Iterator[str | Answer]:
+    def _pieces(self, prompt: Sequence[int], sampling: Sampling, constraint: Constraint | None) -> Iterator[str | Answer]:
         if sampling.repetition_penalty != 1.0:
             raise CannotDo(f"{self.name}: services have no common name for a repetition penalty. Set it to 1.0, and in the service itself.")
+        if sampling.logit_bias:
+            raise CannotDo(f"{self.name}: the service's token ids are not known here, so logit_bias has none to name. Leave it out.")
+        if constraint and not constraint.schema_text:
+            raise CannotDo(f"{self.name}: services take a JSON schema and no grammar of ours. Serve a GGUF file for tools.")
         stops, text, reason, counted = self._stops, "", "", 0
-        for event in self._events(prompt, sampling):
+        for event in self._events(prompt, sampling, constraint):
             counted = int((event.get("usage") or {}).get("prompt_tokens") or counted)
             for choice in event.get("choices") or []:
                 piece = (choice.get("delta") or choice.get("message") or {}).get("content") or ""
@@ -149,13 +156,18 @@ class RemoteEngine:
         ended: Literal["stop", "length"] = "length" if reason == "length" else "stop"
         yield Answer(text=text, token_ids=tuple(self._wire.tokenize(text)), prompt_tokens=counted, finish_reason=ended, model=self.model)
 
-    def _events(self, prompt: Sequence[int], sampling: Sampling) -> Iterator[Json]:
+    def _events(self, prompt: Sequence[int], sampling: Sampling, constraint: Constraint | None) -> Iterator[Json]:
         """The events of one answer. Newer services have another name for the limit, which they tell by refusing the old one."""
         messages = [message.model_dump() for message in messages_of(prompt)]
         body: Json = {"model": self.model, "messages": messages, "temperature": sampling.temperature, "top_p": sampling.top_p,
                       "seed": sampling.seed, "stream": True, "stream_options": {"include_usage": True}}
+        body |= {name: value for name, value in (("presence_penalty", sampling.presence_penalty),
+                                                 ("frequency_penalty", sampling.frequency_penalty)) if value}
         if sampling.stop:
             body["stop"] = list(sampling.stop)
+        if constraint:
+            schema = {"name": "reply", "schema": json.loads(constraint.schema_text), "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
         limit_name = self._limit_name
         try:
             yield from self._connection.events("/chat/completions", {**body, limit_name: sampling.max_tokens})
@@ -163,7 +175,7 @@ class RemoteEngine:
             if limit_name == NEWER_LIMIT or NEWER_LIMIT not in error.message:
                 raise self._refusal(error) from None
             self._limit_name = NEWER_LIMIT
-            yield from self._events(prompt, sampling)
+            yield from self._events(prompt, sampling, constraint)
 
     def _refusal(self, error: Refused) -> InputError:
         return InputError(f"{self._connection.address}: refuses the request for model {self.model!r} ({error.status}: {error.message}). "

@@ -10,9 +10,9 @@ import numpy as np
 
 from tutelage.core.engine import CannotDo
 from tutelage.core.errors import InputError
-from tutelage.core.records import Answer, Sampling, TokenScore
+from tutelage.core.records import Answer, Constraint, Sampling, TokenScore
 from tutelage.engine.reply import Reply
-from tutelage.engine.sampling import check_fits, check_prompt, check_rows, check_text
+from tutelage.engine.sampling import check_fits, check_prompt, check_rows, check_text, refuse_constraint
 
 BYTES = 256
 SPECIALS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<bos>", "<start_of_turn>", "<end_of_turn>")
@@ -52,8 +52,10 @@ class ReplayEngine:
         """The text of token ids, special tokens left out."""
         return bytes(token for token in token_ids if token < BYTES).decode("utf-8", "replace")
 
-    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, end_ids: Sequence[int]) -> list[Answer]:
-        """The recorded answer to each prompt."""
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, end_ids: Sequence[int],
+                 constraint: Constraint | None = None) -> list[Answer]:
+        """The recorded answer to each prompt. Raises CannotDo for a constraint: what was recorded cannot be changed."""
+        refuse_constraint(self.name, constraint)
         for prompt in prompts:
             check_prompt(prompt, sampling, self.context_length)
         answers = []
@@ -64,8 +66,10 @@ class ReplayEngine:
             answers.append(reply.answer())
         return answers
 
-    def stream(self, prompt_ids: Sequence[int], sampling: Sampling, *, end_ids: Sequence[int]) -> Iterator[str | Answer]:
+    def stream(self, prompt_ids: Sequence[int], sampling: Sampling, *, end_ids: Sequence[int],
+               constraint: Constraint | None = None) -> Iterator[str | Answer]:
         """Pieces of the recorded answer, a character at a time, then the Answer."""
+        refuse_constraint(self.name, constraint)
         check_prompt(prompt_ids, sampling, self.context_length)
         return self._stream(prompt_ids, sampling, end_ids)
 

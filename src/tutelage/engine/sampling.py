@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tutelage.core.engine import CannotDo
 from tutelage.core.errors import ContextTooLong, InputError
-from tutelage.core.records import Sampling
+from tutelage.core.records import Constraint, Sampling
 
 REPETITION_WINDOW = 64  # tokens, of the prompt too, that the repetition penalty looks back; llama.cpp's own default
 
@@ -24,6 +25,24 @@ def check_prompt(prompt_ids: Sequence[int], sampling: Sampling, context_length: 
     if sampling.max_tokens < 1:
         raise InputError(f"max_tokens is {sampling.max_tokens}; it must be at least 1.")
     check_fits(len(prompt_ids), sampling.max_tokens, context_length)
+
+
+def refuse_constraint(name: str, constraint: Constraint | None) -> None:
+    """Raise CannotDo for any constraint: for engines that choose tokens without a grammar."""
+    if constraint is not None:
+        raise CannotDo(f"{name}: this engine cannot hold a reply to a grammar or JSON schema. Serve a GGUF file, whose engine can.")
+
+
+def penalty_window(sampling: Sampling, context_length: int) -> int:
+    """How many of the last tokens penalties look at: all where presence or frequency count, as llama.cpp has one window for all three."""
+    return context_length if sampling.presence_penalty or sampling.frequency_penalty else REPETITION_WINDOW
+
+
+def check_tokens(ids: Sequence[int], size: int) -> None:
+    """Raise InputError for a token id that a vocabulary of that size lacks."""
+    outside = [token for token in ids if not 0 <= token < size]
+    if outside:
+        raise InputError(f"token id {outside[0]} is outside the vocabulary of {size}; tokenize with this engine.")
 
 
 def check_rows(rows: Sequence[Sequence[int]], starts: Sequence[int]) -> None:

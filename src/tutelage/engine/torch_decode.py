@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import torch
 from transformers import DynamicCache, PreTrainedModel
 
 from tutelage.core.records import Sampling
-from tutelage.engine.sampling import REPETITION_WINDOW
 
 SHARE_TO_LEAVE = 0.25  # finished rows are taken out of the batch once they are this share of it
 
 
 def decode_steps(model: PreTrainedModel, prompts: Sequence[Sequence[int]], sampling: Sampling,
-                 finished: set[int]) -> Iterator[dict[int, int]]:
+                 finished: set[int], *, window: int) -> Iterator[dict[int, int]]:
     """The next token of each row that is not finished, step after step.
 
-    The reader adds rows to `finished`; iteration ends when all are. Prompts are padded on the left.
+    The reader adds rows to `finished`; iteration ends when all are. Prompts are padded on the left. Penalties look
+    at the last `window` tokens.
     """
-    batch = _Batch(prompts, sampling)
+    batch = _Batch(prompts, sampling, window)
     cache = DynamicCache(config=model.config)
     step = batch.first_input()
     while True:
@@ -41,9 +42,10 @@ def decode_steps(model: PreTrainedModel, prompts: Sequence[Sequence[int]], sampl
 class _Batch:
     """The rows under way: their numbers, tokens so far, attention mask and random generators."""
 
-    def __init__(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> None:
+    def __init__(self, prompts: Sequence[Sequence[int]], sampling: Sampling, window: int) -> None:
         self.rows = list(range(len(prompts)))
         self._sampling = sampling
+        self._window = window
         self._longest = max(map(len, prompts))
         self._seen = [list(prompt) for prompt in prompts]
         # One generator a row, all with the same seed: a row's answer does not depend on its neighbours.
@@ -75,17 +77,26 @@ class _Batch:
     @torch.inference_mode()
     def choose(self, logits: torch.Tensor) -> list[int]:
         """One token a row. `logits` has the shape (rows, vocabulary)."""
-        penalty = self._sampling.repetition_penalty
-        if penalty != 1.0:
-            for row, seen in enumerate(self._seen):
-                window = torch.tensor(seen[-REPETITION_WINDOW:])
-                scores = logits[row, window]
-                logits[row, window] = torch.where(scores > 0, scores / penalty, scores * penalty)
+        for token, bias in self._sampling.logit_bias:
+            logits[:, token] += bias
+        self._penalise(logits)
         if self._sampling.temperature <= 0:
             return [int(token) for token in logits.argmax(-1)]
         probabilities = torch.softmax(logits / self._sampling.temperature, -1)
         return [int(torch.multinomial(_nucleus(row, self._sampling.top_p), 1, generator=random))
                 for row, random in zip(probabilities, self._random, strict=True)]
+
+    def _penalise(self, logits: torch.Tensor) -> None:
+        """Lower the logits of tokens that were seen, as llama.cpp does."""
+        sampling = self._sampling
+        if sampling.repetition_penalty == 1.0 and not sampling.presence_penalty and not sampling.frequency_penalty:
+            return
+        for row, seen in enumerate(self._seen):
+            counted = Counter(seen[-self._window:])
+            tokens, counts = torch.tensor(list(counted)), torch.tensor(list(counted.values()))
+            scores = logits[row, tokens]
+            scores = torch.where(scores > 0, scores / sampling.repetition_penalty, scores * sampling.repetition_penalty)
+            logits[row, tokens] = scores - counts * sampling.frequency_penalty - sampling.presence_penalty
 
 
 def _nucleus(probabilities: torch.Tensor, top_p: float) -> torch.Tensor:

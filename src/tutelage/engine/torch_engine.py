@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from tutelage.core.errors import InputError
-from tutelage.core.records import Answer, Sampling, TokenScore
+from tutelage.core.records import Answer, Constraint, Sampling, TokenScore
 from tutelage.engine.reply import Reply
-from tutelage.engine.sampling import check_embedded, check_fits, check_prompt, check_rows
+from tutelage.engine.sampling import check_embedded, check_fits, check_prompt, check_rows, check_tokens, penalty_window, refuse_constraint
 from tutelage.engine.torch_adapters import Adapters
 from tutelage.engine.torch_base import load_causal
 from tutelage.engine.torch_decode import decode_steps
@@ -52,10 +52,11 @@ class TorchEngine:
         """The text of token ids, special tokens left out."""
         return self._vocabulary.detokenize(token_ids)
 
-    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, end_ids: Sequence[int]) -> list[Answer]:
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, end_ids: Sequence[int],
+                 constraint: Constraint | None = None) -> list[Answer]:
         """One reply to each prompt, decoded in batches of prompts of similar length."""
         for prompt in prompts:
-            check_prompt(prompt, sampling, self.context_length)
+            self._check_asked(prompt, sampling, constraint)
         answers: dict[int, Answer] = {}
         order = sorted(range(len(prompts)), key=lambda number: -len(prompts[number]))
         for start in range(0, len(order), BATCH_PROMPTS):
@@ -66,9 +67,10 @@ class TorchEngine:
             answers |= {number: reply.answer() for number, reply in zip(numbers, replies, strict=True)}
         return [answers[number] for number in range(len(prompts))]
 
-    def stream(self, prompt_ids: Sequence[int], sampling: Sampling, *, end_ids: Sequence[int]) -> Iterator[str | Answer]:
+    def stream(self, prompt_ids: Sequence[int], sampling: Sampling, *, end_ids: Sequence[int],
+               constraint: Constraint | None = None) -> Iterator[str | Answer]:
         """Pieces of text as they come, then the Answer."""
-        check_prompt(prompt_ids, sampling, self.context_length)
+        self._check_asked(prompt_ids, sampling, constraint)
         return self._stream(prompt_ids, sampling, end_ids)
 
     def score(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[TokenScore]]:
@@ -78,14 +80,14 @@ class TorchEngine:
             check_fits(len(row), 0, self.context_length)
         return score_rows(self._body, self._head, rows, starts)
 
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """The mean of the last hidden states, of unit length. A language model is a weak source of such vectors."""
     def foretell(self, row: Sequence[int], start: int) -> Iterator[np.ndarray]:
         """Logits for each token of a row from `start` on, shape (vocabulary,)."""
         check_rows([row], [start])
         check_fits(len(row), 0, self.context_length)
         return foretell(self._body, self._head, row, start)
 
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """The mean of the last hidden states, of unit length. A language model is a weak source of such vectors."""
         vectors = [self._vector(text) for text in texts]
         return np.stack(vectors) if vectors else np.zeros((0, self._model.config.hidden_size), np.float32)
 
@@ -114,6 +116,11 @@ class TorchEngine:
         self.cancel()
         self._model = None
 
+    def _check_asked(self, prompt: Sequence[int], sampling: Sampling, constraint: Constraint | None) -> None:
+        refuse_constraint(self.name, constraint)
+        check_prompt(prompt, sampling, self.context_length)
+        check_tokens([token for token, _ in sampling.logit_bias], self._vocabulary.size)
+
     def _stream(self, prompt_ids: Sequence[int], sampling: Sampling, end_ids: Sequence[int]) -> Iterator[str | Answer]:
         reply = self._reply(prompt_ids, sampling)
         for piece in self._run([prompt_ids], [reply], sampling, end_ids):
@@ -128,7 +135,7 @@ class TorchEngine:
         """Decode all rows to their ends; gives each piece of text as it comes."""
         finished: set[int] = set()
         stops = self._stops
-        for tokens in decode_steps(self._model, prompts, sampling, finished):
+        for tokens in decode_steps(self._model, prompts, sampling, finished, window=penalty_window(sampling, self.context_length)):
             for row, token in tokens.items():
                 piece = replies[row].add(token, self._vocabulary.bytes_of(token), end_ids)
                 if self._stops != stops and not replies[row].is_finished:
