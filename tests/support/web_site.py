@@ -116,8 +116,11 @@ class CharacterEngine:
 
 
 def make_site(work: Path, *, base: CharacterEngine | None = None, tuned: CharacterEngine | None = None, language: str = "en",
-              endpoint: EndpointSettings | None = None) -> Site:
-    """Desk with drafter, second_drafter, reviewer and the shipped library; a door with `base`, and with `tuned` if there is one."""
+              endpoint: EndpointSettings | None = None, deploys: bool = True) -> Site:
+    """Desk with drafter, second_drafter, reviewer and the shipped library; a door with `base`, and with `tuned` if there is one.
+
+    Without `deploys`, what was deployed in the folder before is served.
+    """
     work.mkdir(parents=True, exist_ok=True)
     (work / "desk.sqlite").write_bytes(_filled_desk())
     desk = open_desk(f"sqlite:///{work / 'desk.sqlite'}")
@@ -125,7 +128,8 @@ def make_site(work: Path, *, base: CharacterEngine | None = None, tuned: Charact
     if base:
         door.set_base(Served(base.name, base, CHATML))
     if tuned:
-        deploy(work)
+        if deploys:
+            deploy(work)
         assert door.refresh()
     return Site(desk=desk, door=door, work=work, drafting=DraftingSettings(opening=OPENING), secret=b"s" * 32, language=language,
                 endpoint=endpoint or EndpointSettings(),
@@ -162,13 +166,13 @@ def gate(*, is_open: bool) -> GateDecision:
                         high=-0.09 if is_open else 0.02, next_key="endpoint.deployed", facts={"name": "x", "model": "m1"})
 
 
-def deploy(work: Path) -> None:
-    """Put an endpoint artifact with an open gate into the store."""
+def deploy(work: Path, permissions: Sequence[str] = ("everyone",)) -> None:
+    """Put an endpoint artifact with an open gate into the store; its model learned from documents with these labels."""
     copy = work / "model" / "m1" / "model-q8_0.gguf"
     write_whole(copy, b"weights")
     deployment = Deployment(name=TUNED, gguf="model/m1/model-q8_0.gguf", gguf_sha256=hashlib.sha256(b"weights").hexdigest(),
                             chat_format_hash=CHATML.hash, base="base", model_id="m1", scores_id="s1", gate=gate(is_open=True),
-                            permissions=("everyone",))
+                            permissions=tuple(permissions))
     with Store(work).making("endpoint", "e1", version=1, recipe="test", settings=EndpointSettings(), parents={}, inputs={},
                             events=Events()) as making:
         write_whole(making.folder / "deployment.json", deployment.model_dump_json())

@@ -242,6 +242,11 @@ class Desk:
 
     # the audit chain
 
+    def model_taken_off(self, name: str, *, actor: str, model_id: str) -> None:
+        """Record that somebody took a model off the door."""
+        with writing(self._engine) as session:
+            audit.append(session, actor=actor, action="take off model", subject=name, facts={"model_id": model_id})
+
     def audit(self) -> list[AuditRow]:
         """Everything that was done, from the first action."""
         with reading(self._engine) as session:

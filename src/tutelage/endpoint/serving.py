@@ -159,6 +159,19 @@ class Door:
 
     def _retire(self, served: Served | None) -> None:
         if served is None:
+    def take_off(self, served: Served) -> None:
+        """Stop serving this model until there is another deployment or the service starts again; answers under way go on."""
+        with self._lock:
+            if self._served is not served:
+                return
+            self._served = None
+        self._retire(served)
+
+    def cut(self) -> None:
+        """Close the engine that answers whether it is in use or not: its answers under way break off."""
+        if served := self.drafter():
+            served.engine.close()
+
             return
         with self._lock:
             served.is_retired = True

@@ -22,12 +22,14 @@ from tutelage.web.clauses import Clauses
 from tutelage.web.draft_pages import draft_routes, own_draft_routes
 from tutelage.web.label_pages import label_routes
 from tutelage.web.openai_api import openai_routes
+from tutelage.web.openai_resources import resource_routes
 from tutelage.web.pages import Pages, htmx_folder
 from tutelage.web.progress import Follower
+from tutelage.web.receipts import receipt_routes
 from tutelage.web.review_pages import review_routes
 from tutelage.web.scores_pages import scores_routes
 from tutelage.web.service_api import service_routes
-from tutelage.web.shield import BodyLimit, HostCheck, SecurityHeaders
+from tutelage.web.shield import BodyLimit, HostCheck, RequestIds, SecurityHeaders
 from tutelage.web.sign_in import sign_in_routes
 from tutelage.web.site import Site
 from tutelage.web.streaming import Turns
@@ -46,7 +48,7 @@ def create_app(site: Site) -> FastAPI:
     follower = Follower(site.progress)
     pages, clauses, turns, meter = Pages(site, follower), Clauses(site), Turns(site.endpoint.parallel, site.endpoint.waiting), Meter()
     # The first one stands outermost: a request for a foreign host costs nothing more.
-    shield = [Middleware(SecurityHeaders), Middleware(HostCheck, hosts=site.hosts), Middleware(BodyLimit),
+    shield = [Middleware(SecurityHeaders), Middleware(RequestIds), Middleware(HostCheck, hosts=site.hosts), Middleware(BodyLimit),
               Middleware(Guard, desk=site.desk, sessions=sessions)]
     app = FastAPI(title="Tutelage", docs_url=None, redoc_url=None, openapi_url=None, middleware=shield)
     app.mount("/static/htmx", StaticFiles(directory=htmx_folder()), name="htmx")
@@ -54,7 +56,9 @@ def create_app(site: Site) -> FastAPI:
     for router in (sign_in_routes(site, sessions, pages), draft_routes(site, clauses, pages),
                    own_draft_routes(site, clauses, pages), review_routes(site, clauses, pages), label_routes(site, pages),
                    training_routes(site, follower, pages), scores_routes(site, pages), clause_routes(site, clauses, turns),
-                   openai_routes(site, turns, meter), service_routes(site, turns, meter)):
+                   openai_routes(site, turns, meter), *resource_routes(site, turns, meter),
+                   service_routes(site, turns, meter),
+                   receipt_routes(site.receipts)):
         app.include_router(router)
 
     _add_error_answers(app, pages)

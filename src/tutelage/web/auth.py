@@ -11,13 +11,14 @@ from urllib.parse import parse_qs, quote
 
 from anyio.to_thread import run_sync
 from itsdangerous import BadSignature, URLSafeSerializer, URLSafeTimedSerializer
-from starlette.datastructures import URL
+from starlette.datastructures import URL, MutableHeaders
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tutelage.desk.desk import Desk
 from tutelage.desk.records import Key, User
+from tutelage.web.limits import Allowances, Spending
 
 SESSION_COOKIE = "tutelage_session"
 FORM_COOKIE = "tutelage_form"
@@ -27,8 +28,10 @@ CSRF_FIELD = "csrf_token"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 OPEN_PATHS = ("/sign-in", "/health", "/ready")
 OPEN_FOLDER = "/static/"
-SCOPE = "generate"
-SCOPES = {"/metrics": "metrics"}  # paths that ask for another scope
+GENERATE, ADMIN, METRICS = "generate", "admin", "metrics"
+# Which scopes open a route to a key, any of them; routes that are not listed need `generate`.
+SCOPES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("GET", "/metrics"): (METRICS,), ("GET", "/v1/receipts/"): (GENERATE, ADMIN), ("DELETE", "/v1/models/"): (ADMIN,)}
 API_FOLDERS = ("/api/", "/v1/")
 API_PATHS = ("/metrics", "/tokenize", "/detokenize", "/tokenizer_info")
 
@@ -131,6 +134,12 @@ def is_open(path: str) -> bool:
     return path in OPEN_PATHS or path.startswith(OPEN_FOLDER)
 
 
+def needed_scopes(method: str, path: str) -> tuple[str, ...]:
+    """The scopes of which a key needs one; an entry that ends with a slash is for all below it."""
+    return next((scopes for (verb, place), scopes in SCOPES.items()
+                 if verb == method and (path == place or (place.endswith("/") and path.startswith(place)))), (GENERATE,))
+
+
 def is_api(path: str) -> bool:
     """Whether a path answers in JSON, to keys too."""
     return path.startswith(API_FOLDERS) or path in API_PATHS
@@ -140,13 +149,15 @@ class Guard:
     """Stands before all routes: without a session or a key every path is refused that `is_open` does not name.
 
     A page sends the visitor to sign in; an API answers 401. A session may change something only with its CSRF token, in
-    the header or in the form. Sets `scope["state"]["visitor"]`.
+    the header or in the form. A key is held to its limits here, before anything is read of what it asks. Sets
+    `scope["state"]["visitor"]`, and "spending", where answers count their tokens.
     """
 
     def __init__(self, app: ASGIApp, desk: Desk, sessions: Sessions) -> None:
         self._app = app
         self._desk = desk
         self._sessions = sessions
+        self._allowances = Allowances()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or set the visitor and go on."""
@@ -159,18 +170,41 @@ class Guard:
         refusal: Response | None = None
         if visitor is None:
             refusal = None if is_open(path) else _refuse(connection)
-        elif visitor.key and SCOPES.get(path, SCOPE) not in visitor.key.scopes:
-            needed = SCOPES.get(path, SCOPE)
-            refusal = error_response(403, f"This key has the scopes {', '.join(visitor.key.scopes) or '(none)'}; {path} needs {needed!r}. "
-                                     "Ask for another key.", kind="permission_error", code="scope_missing")
+        elif visitor.key:
+            refusal = _scope_missing(visitor.key, scope["method"], path)
+        elif visitor.user and needed_scopes(scope["method"], path) == (ADMIN,) and visitor.user.role != "admin":
+            refusal = error_response(403, f"You have the role {visitor.user.role}; {path} needs an admin.", kind="permission_error",
+                                     code="role_missing")
         elif visitor.user and scope["method"] not in SAFE_METHODS and not is_open(path) and not self._has_token(connection, visitor):
             refusal = error_response(403, "This request lacks the session's CSRF token. Load the page again and repeat it.",
                                      kind="permission_error", code="csrf_token_missing")
         if refusal:
             await refusal(scope, receive, send)
             return
-        scope.setdefault("state", {})["visitor"] = visitor or Visitor()
-        await self._app(scope, receive, send)
+        state = scope.setdefault("state", {})
+        state["visitor"] = visitor or Visitor()
+        state["spending"] = Spending(self._allowances, visitor.key if visitor else None)
+        if visitor and visitor.key:
+            await self._within_limits(visitor.key, scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _within_limits(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(self._allowances.headers(key))
+            await send(message)
+
+        refused = self._allowances.enter(key)
+        if refused:
+            answer = error_response(429, refused.message, kind=refused.kind, code="rate_limit_exceeded",
+                                    headers={"retry-after": str(refused.seconds)})
+            await answer(scope, receive, with_headers)
+            return
+        try:
+            await self._app(scope, receive, with_headers)
+        finally:
+            self._allowances.leave(key)
 
     async def _visitor(self, connection: HTTPConnection) -> Visitor | None:
         scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
@@ -198,6 +232,19 @@ def visitor_of(request: Request) -> Visitor:
     return visitor
 
 
+def spend(request: Request, tokens: int) -> None:
+    """Count the tokens of an answer, its prompt included, against the limits of the key that asked."""
+    spending = request.state.spending
+    assert isinstance(spending, Spending)
+    spending.spend(tokens)
+
+
+def asker(request: Request) -> str:
+    """Who sent the request, as the desk's records name them: "key LABEL" or "user NAME"."""
+    visitor = visitor_of(request)
+    return f"key {visitor.key.label}" if visitor.key else f"user {visitor.user.name if visitor.user else ''}"
+
+
 def user_of(request: Request) -> User:
     """The signed-in person; the guard lets nobody else reach a page."""
     user = visitor_of(request).user
@@ -209,6 +256,15 @@ def error_response(status: int, message: str, *, kind: str = "invalid_request_er
                    headers: dict[str, str] | None = None) -> JSONResponse:
     """An error in the shape that clients of OpenAI's API know."""
     return JSONResponse({"error": {"message": message, "type": kind, "param": param, "code": code}}, status_code=status, headers=headers)
+
+
+def _scope_missing(key: Key, method: str, path: str) -> JSONResponse | None:
+    needed = needed_scopes(method, path)
+    if set(needed) & set(key.scopes):
+        return None
+    wanted = " or ".join(repr(scope) for scope in needed)
+    return error_response(403, f"This key has the scopes {', '.join(key.scopes)}; {path} needs {wanted}. Ask for another key.",
+                          kind="permission_error", code="scope_missing")
 
 
 def _refuse(connection: HTTPConnection) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -13,7 +14,6 @@ from pydantic import ValidationError
 from starlette.responses import JSONResponse, Response
 
 from tutelage.core.errors import InputError, TutelageError
-from tutelage.core.records import Answer
 from tutelage.drafting.compose import ClauseRequest, from_answer, from_hit, request_clause
 from tutelage.drafting.search import Hit
 from tutelage.endpoint.serving import Served
@@ -21,7 +21,10 @@ from tutelage.text.clause_types import CLAUSE_TYPES
 from tutelage.web.auth import error_response, visitor_of
 from tutelage.web.clauses import Clauses
 from tutelage.web.openai_answers import Json
+from tutelage.web.openai_api import audience_of, barred
 from tutelage.web.openai_shapes import Shape
+from tutelage.web.receipts import Account, open_account
+from tutelage.web.shield import REQUEST_ID
 from tutelage.web.site import Site
 from tutelage.web.streaming import BUSY_SECONDS, Crowded, EventStream, Turns, answering, unless_gone, whole
 
@@ -50,16 +53,21 @@ def clause_routes(site: Site, clauses: Clauses, turns: Turns) -> APIRouter:
         if isinstance(asked, Response):
             return asked
         served = drafter_for(site, request)
-        found: list[Json] = [from_hit(hit).model_dump() for hit in await run_sync(clauses.hits, asked)]
+        if isinstance(served, Response):
+            return served
+        found: list[Json] = [from_hit(hit).model_dump() for hit in await run_sync(clauses.hits, asked, audience_of(site, request))]
+        answer_id = new_id()
         if served:
+            account = await open_account(request, site.receipts, answer_id, served)
             try:
                 answer = await unless_gone(request, whole(answering(turns, lambda: clauses.draft(served, asked))))
             except Crowded as error:
                 return _crowded(error)
+            account.ended([answer], prompt_tokens=answer.prompt_tokens, first_seconds=account.seconds)
             found.append(from_answer(answer, asked, is_gated=served.is_gated).model_dump())
         model = {"name": served.name, "is_gated": served.is_gated} if served else None
         return JSONResponse({"type": asked.clause_type, "keywords": list(asked.keywords), "language": asked.language, "model": model,
-                             "candidates": found})
+                             "candidates": found}, headers={REQUEST_ID: answer_id})
 
     @router.post("/clauses/stream")
     async def stream(request: Request) -> Response:
@@ -67,8 +75,12 @@ def clause_routes(site: Site, clauses: Clauses, turns: Turns) -> APIRouter:
         if isinstance(asked, Response):
             return asked
         served = drafter_for(site, request)
-        hits = await run_sync(clauses.hits, asked)
-        return EventStream(_events(clauses, turns, asked, served, hits, is_page=visitor_of(request).user is not None))
+        if isinstance(served, Response):
+            return served
+        hits = await run_sync(clauses.hits, asked, audience_of(site, request))
+        answer_id = new_id()
+        account = await open_account(request, site.receipts, answer_id, served) if served else None
+        return EventStream(_events(clauses, turns, asked, account, hits, is_page=visitor_of(request).user is not None), answer_id=answer_id)
 
     return router
 
@@ -88,35 +100,61 @@ def read_ask(body: bytes) -> ClauseRequest | JSONResponse:
         return error_response(400, str(error), param=named[0] if named else None, code="invalid_value")
 
 
-def drafter_for(site: Site, request: Request) -> Served | None:
-    """The model that drafts for this visitor: a key gets a model that passed its gate and that it may use, a person the drafter."""
+def drafter_for(site: Site, request: Request) -> Served | JSONResponse | None:
+    """The model that drafts for this visitor: a key gets a model that passed its gate and that it may use, a person the drafter.
+
+    The 403 where the model learned from documents that are not for the visitor.
+    """
     key = visitor_of(request).key
-    if key is None:
-        return site.door.drafter()
-    served = site.door.served()
-    return served if served and (not key.models or served.name in key.models) else None
+    served = site.door.served() if key else site.door.drafter()
+    if served is None or (key and key.models and served.name not in key.models):
+        return None
+    return barred(site, request, served) or served
 
 
-async def _events(clauses: Clauses, turns: Turns, asked: ClauseRequest, served: Served | None, hits: list[Hit], *,
+def new_id() -> str:
+    """The id of an answer of the clause API."""
+    return f"clause-{secrets.token_hex(12)}"
+
+
+async def _events(clauses: Clauses, turns: Turns, asked: ClauseRequest, account: Account | None, hits: list[Hit], *,
                   is_page: bool) -> AsyncGenerator[str, None]:
     yield _event("candidates", {"candidates": [from_hit(hit).model_dump() for hit in hits]})
-    if served is None:
+    if account is None:
         yield _event("end", {"draft": None})
         return
     try:
-        async with aclosing(answering(turns, lambda: clauses.draft(served, asked))) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Answer):
-                    draft: Json = from_answer(piece, asked, is_gated=served.is_gated).model_dump()
-                    if is_page and piece.text.strip():
-                        draft["origin"] = clauses.origin_of_draft(asked, served, piece, hits)
-                    yield _event("end", {"draft": draft})
-                else:
-                    yield _event("piece", {"text": piece})
+        async for name, data in _drafted(clauses, turns, asked, account, hits, is_page=is_page):
+            yield _event(name, data)
     except Crowded as error:
         yield _event("error", {"code": CROWDED, "message": str(error)})
     except TutelageError as error:
         yield _event("error", {"code": None, "message": str(error)})
+
+
+async def _drafted(clauses: Clauses, turns: Turns, asked: ClauseRequest, account: Account, hits: list[Hit], *,
+                   is_page: bool) -> AsyncGenerator[tuple[str, Json], None]:
+    """The pieces of the draft and its end; whatever was made of it is accounted for, also when the client leaves."""
+    served = account.served
+    drafted: list[str] = []
+    first_seconds = 0.0
+    try:
+        async with aclosing(answering(turns, lambda: clauses.draft(served, asked))) as pieces:
+            async for piece in pieces:
+                first_seconds = first_seconds or account.seconds
+                if isinstance(piece, str):
+                    drafted.append(piece)
+                    yield "piece", {"text": piece}
+                    continue
+                drafted.clear()
+                account.ended([piece], prompt_tokens=piece.prompt_tokens, first_seconds=first_seconds)
+                draft: Json = from_answer(piece, asked, is_gated=served.is_gated).model_dump()
+                if is_page and piece.text.strip():
+                    draft["origin"] = clauses.origin_of_draft(asked, served, piece, hits)
+                yield "end", {"draft": draft}
+    finally:
+        if drafted:  # the tokens of its prompt are told at the end only
+            account.ended([], prompt_tokens=0, first_seconds=first_seconds, pieces_lost=len(drafted), is_whole=False)
 
 
 def _crowded(error: Crowded) -> JSONResponse:

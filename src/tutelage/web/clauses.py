@@ -38,18 +38,19 @@ class Clauses:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._origins = Origins(site.secret)
-        self._library = Library(())
+        self._libraries: dict[str, Library] = {}
 
-    def permitted(self, language: Language | None = None) -> tuple[LibraryClause, ...]:
-        """The clauses that the site's audience may see today."""
-        return allowed(self._site.desk.clauses(language=language), audience=self._site.audience, today=date.today())
+    def permitted(self, language: Language | None = None, *, audience: str = "") -> tuple[LibraryClause, ...]:
+        """The clauses that the site's audience, and `audience` where one is named, may see today."""
+        clauses = allowed(self._site.desk.clauses(language=language), audience=self._site.audience, today=date.today())
+        return allowed(clauses, audience=audience, today=date.today()) if audience else clauses
 
-    def hits(self, asked: ClauseRequest) -> list[Hit]:
-        """The library's clauses for the request, best first."""
-        clauses = self.permitted()
-        library = self._library
-        if clauses != library.clauses:
-            library = self._library = Library(clauses)
+    def hits(self, asked: ClauseRequest, audience: str = "") -> list[Hit]:
+        """The library's clauses for the request, best first; only those that `audience` may see too, where one is named."""
+        clauses = self.permitted(audience=audience)
+        library = self._libraries.get(audience)
+        if library is None or clauses != library.clauses:
+            library = self._libraries[audience] = Library(clauses)
         return library.search(asked.keywords, language=asked.language, clause_type=asked.clause_type, limit=self._site.drafting.shown_hits)
 
     def draft(self, served: Served, asked: ClauseRequest) -> Pieces:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import TypeVar
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
+from tutelage.endpoint.audience import why_barred
 from tutelage.endpoint.meter import Meter
 from tutelage.endpoint.serving import Served
 from tutelage.web.answering import Answering
-from tutelage.web.auth import error_response, visitor_of
+from tutelage.web.auth import asker, error_response, visitor_of
 from tutelage.web.generation import Wanted, chat_choices, text_choices
 from tutelage.web.openai_answers import ChatShape, Json, TextShape
 from tutelage.web.openai_shapes import ChatRequest, TextRequest, read_request
@@ -30,13 +32,22 @@ def openai_routes(site: Site, turns: Turns, meter: Meter) -> APIRouter:
     @router.get("/models")
     def list_models(request: Request) -> Response:
         served = site.door.served()
-        models = [_model(served)] if served and _may_use(request, served.name) else []
+        models = [_model(served)] if served and _may_use(request, served.name) and not barred(site, request, served) else []
         return JSONResponse({"object": "list", "data": models})
 
     @router.get("/models/{name}")
     def one_model(request: Request, name: str) -> Response:
         served = find_model(site, request, name)
         return served if isinstance(served, Response) else JSONResponse(_model(served))
+
+    @router.delete("/models/{name}")
+    def take_off(request: Request, name: str) -> Response:
+        served = find_model(site, request, name)
+        if isinstance(served, Response):
+            return served
+        site.desk.model_taken_off(name, actor=asker(request), model_id=served.deployment.model_id if served.deployment else "")
+        site.door.take_off(served)
+        return JSONResponse({"id": name, "object": "model", "deleted": True})
 
     @router.post("/chat/completions")
     async def chat(request: Request) -> Response:
@@ -79,7 +90,22 @@ def find_model(site: Site, request: Request, name: str) -> Served | JSONResponse
     if not _may_use(request, name):
         return error_response(403, f"This key may not use the model {name!r}. Ask for a key that lists it.", kind="permission_error",
                               param="model", code="model_not_allowed")
-    return served
+    return barred(site, request, served) or served
+
+
+def barred(site: Site, request: Request, served: Served) -> JSONResponse | None:
+    """The 403 for a visitor for whom something is not that the model was trained on."""
+    reason = why_barred(served, audience=audience_of(site, request), today=date.today())
+    if not reason:
+        return None
+    return error_response(403, f"The model {served.name!r} may not be asked: {reason}. Ask for a key for that work, or make a model "
+                          "without these documents.", kind="permission_error", param="model", code="model_not_permitted")
+
+
+def audience_of(site: Site, request: Request) -> str:
+    """Whose work the visitor does: a key says so itself, people do that of the site."""
+    key = visitor_of(request).key
+    return key.permission if key else site.audience
 
 
 def _may_use(request: Request, name: str) -> bool:

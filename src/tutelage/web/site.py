@@ -11,6 +11,7 @@ from tutelage.desk.desk import Desk
 from tutelage.drafting.settings import DraftingSettings
 from tutelage.endpoint.serving import Door
 from tutelage.endpoint.settings import EndpointSettings
+from tutelage.web.receipts import ReceiptBook
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
@@ -22,7 +23,8 @@ class Site:
     `secret` signs cookies and origins; whoever knows it can sign in as anybody. `language` greets a visitor who chose
     none. `progress` gives the newest file of events, or None. `hosts` are the names under which the site may be called.
     `audience` is whom the clause library is for; `labels_needed` is how many people must give a clause the same type.
-    `endpoint` says how many requests are answered at once, how many wait, and for how long.
+    `endpoint` says how many requests are answered at once, how many wait, and for how long. `receipts` keeps what stands behind each
+    answer; None: no receipts.
     """
 
     desk: Desk
@@ -36,3 +38,4 @@ class Site:
     audience: str = EVERYONE
     labels_needed: int = 2
     endpoint: EndpointSettings = field(default_factory=EndpointSettings)
+    receipts: ReceiptBook | None = None

@@ -15,6 +15,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from tutelage.core.records import Answer
+from tutelage.web.shield import REQUEST_ID
 
 BUSY_SECONDS = "2"  # what a client should wait before it asks again
 Result = TypeVar("Result")
@@ -140,8 +141,9 @@ async def every(pieces: AsyncGenerator[str | Answer, None]) -> list[Answer]:
 class EventStream(StreamingResponse):
     """Server-sent events; the generator behind them is closed at once when the client leaves."""
 
-    def __init__(self, events: AsyncGenerator[str, None]) -> None:
-        super().__init__(events, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+    def __init__(self, events: AsyncGenerator[str, None], *, answer_id: str = "") -> None:
+        names = {REQUEST_ID: answer_id} if answer_id else {}
+        super().__init__(events, media_type="text/event-stream", headers={"x-accel-buffering": "no", **names})
         self._events = events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
