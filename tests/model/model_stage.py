@@ -16,8 +16,11 @@ from tutelage.core.store import Artifact, Store
 from tutelage.engine.vocabulary import Vocabulary
 from tutelage.model.make import make
 from tutelage.model.settings import ModelSettings
+from tutelage.scores.settings import ScoresSettings
+from tutelage.scores.weigh import weigher
 
 CLAUSES = 60
+WEIGH = weigher(ScoresSettings(bootstrap=1000))
 SUBJECTS = ("the invoice", "delivery", "保密期限", "notices", "the liability cap", "付款", "renewal", "an audit", "the deposit", "验收")
 
 
@@ -38,9 +41,9 @@ def token_rows(folder: Path, examples: Sequence[Example]) -> list[tuple[int, ...
 
 
 def run_model(work: Path, base: Path, trained: Path, examples: Sequence[Example], *listeners: Listener, **changed: object) -> Artifact:
-    """Make a model artifact from the trained folder, with some settings changed."""
+    """Make a model artifact from the trained folder, with some settings changed; nothing is measured unless they say so."""
     store = Store(work)
-    settings = ModelSettings.model_validate(changed)
+    settings = ModelSettings.model_validate({"measure": "off"} | changed)
     with store.making("dataset", "d1", version=1, recipe="", settings=Settings(), parents={}, inputs={}, events=Events()) as making:
         write_rows(making.folder / "examples.jsonl", examples)
     with store.making("training", "t1", version=1, recipe="", settings=Settings(), parents={}, inputs={}, events=Events()) as making:
@@ -48,7 +51,7 @@ def run_model(work: Path, base: Path, trained: Path, examples: Sequence[Example]
     parents = {stage: artifact for stage in ("dataset", "training") if (artifact := store.latest(stage))}
     with store.making("model", "m1", version=1, recipe="", settings=settings, parents=parents, inputs={},
                       events=Events(*listeners)) as making:
-        make(making, base_folder=lambda: base)
+        make(making, base_folder=lambda: base, weigh=WEIGH)
     found = store.look_up("model", "m1")
     assert found is not None
     return found

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tutelage.core.chat import ChatFormat, render
+from tutelage.core.copies import EVIDENCE, Weigh
 from tutelage.core.errors import InputError, TutelageError
 from tutelage.core.files import file_sha256, read_rows, write_whole
 from tutelage.core.history import Fate
@@ -14,21 +15,22 @@ from tutelage.core.records import Example
 from tutelage.core.store import Making
 from tutelage.engine.bases import folder_chat_format, folder_sha256
 from tutelage.engine.vocabulary import Vocabulary
-from tutelage.model.export_gguf import NO_IMPORTANCE, check_supported, export_gguf
-from tutelage.model.importance import measure_importance, training_rows
+from tutelage.model.copying import MEGABYTE, Parent, keep_first
+from tutelage.model.evidence import prepare
+from tutelage.model.export_gguf import check_supported
 from tutelage.model.merge import SAMPLE_PROMPTS, merge
-from tutelage.model.mixture import SEARCH, WEIGHED
-from tutelage.model.parity import Evidence, Parity, agrees, check, compare
-from tutelage.model.reshape import Given, Reshaped, Reshaping, reshape
+from tutelage.model.parity import Evidence
+from tutelage.model.reshape import Given, Reshaping, reshape
 from tutelage.model.settings import ModelSettings
 
-MEGABYTE = 1_000_000
 STEPS = 3
 RESHAPINGS: tuple[Reshaping, ...] = ()  # in this order
 
 
-def make(making: Making, *, base_folder: Callable[[], Path]) -> None:
-    """Write merged/, model-<quantisation>.gguf and parity.json (Evidence). `base_folder` gives the model folder of the base.
+def make(making: Making, *, base_folder: Callable[[], Path], weigh: Weigh) -> None:
+    """Write merged/, model-<quantisation>.gguf and parity.json (Evidence). `base_folder` gives the model folder of the base, `weigh`
+    says what a copy costs by the statistics of the scores. What was measured of
+    the copies stands in evidence.json (Copies), unless `measure` is off.
 
     Raises InputError for a base that cannot be exported, TutelageError for an adapter of another base or a merge that
     lost the tune, GateClosed if the copy is not the trained model.
@@ -44,41 +46,14 @@ def make(making: Making, *, base_folder: Callable[[], Path]) -> None:
     making.events.note("model", "model.merged", prompts=len(samples), difference=f"{difference:.1e}")
     making.events.step("model", done=1, total=STEPS)
     shaped, reshaped = reshape(Given(merged, making, settings, chat_format, examples), RESHAPINGS)
-    evidence, megabytes = _export(making, settings, shaped, examples, chat_format, reshaped)
-    _record(making, examples, evidence)
-    path = making.folder / f"model-{evidence.kept.quantisation}.gguf"
-    making.facts |= {"quantisation": evidence.kept.quantisation, "gguf_sha256": file_sha256(path), "gguf_megabytes": megabytes,
-                     "logit_difference": difference, "agreement": evidence.kept.share, "chat_format_hash": chat_format.hash}
-
-
-def _export(making: Making, settings: ModelSettings, shaped: Path, examples: list[Example], chat_format: ChatFormat,
-            reshaped: tuple[Reshaped, ...]) -> tuple[Evidence, int]:
-    """Write and compare copies of the model in `shaped` until one agrees; a refused one is removed. Raises GateClosed if none does."""
-    refused: list[Parity] = []
-    sizes = SEARCH[SEARCH.index(settings.quantisation):]
-    importance = NO_IMPORTANCE
-    if settings.quantisation in WEIGHED:
-        rows = training_rows(making, settings.importance_rows, shaped, chat_format)
-        importance = measure_importance(shaped, rows)
-        making.facts["importance_rows"] = len(rows)
-    for quantisation, larger in zip(sizes, (*sizes[1:], None), strict=True):
-        path = making.folder / f"model-{quantisation}.gguf"
-        export_gguf(shaped, path, quantisation=quantisation, name=f"tutelage-{making.parents['training'].id}", chat_format=chat_format,
-                    importance=importance if quantisation in WEIGHED else NO_IMPORTANCE)
-        megabytes = round(path.stat().st_size / MEGABYTE)
-        making.events.note("model", "model.exported", quantisation=quantisation, megabytes=megabytes)
-        making.events.step("model", done=2, total=STEPS)
-        parity = compare(shaped, path, examples, chat_format, quantisation=quantisation)
-        if larger is None or not settings.fallback:
-            check(parity, minimum_agreement=settings.minimum_agreement)
-        if agrees(parity, minimum_agreement=settings.minimum_agreement):
-            return Evidence(kept=parity, refused=tuple(refused), reshaped=reshaped), megabytes
-        path.unlink()
-        refused.append(parity)
-        making.events.warning("model", "model.refused", quantisation=quantisation, equal=parity.argmax_equal, prompts=parity.prompts,
-                              share=round(100 * parity.share, 1), needed=round(100 * settings.minimum_agreement, 1),
-                              larger=larger or "")
-    raise AssertionError("the last size is either kept or refused with an error")
+    kept = keep_first(Parent(making, settings, shaped, "+".join(step.step for step in reshaped if step.kept), examples, chat_format,
+                             prepare(shaped, merged, examples, chat_format, settings, weigh)))
+    _record(making, examples, Evidence(kept=kept.parity, refused=kept.refused, reshaped=reshaped))
+    if kept.copies:
+        write_whole(making.folder / EVIDENCE, kept.copies.model_dump_json(indent=1))
+    making.facts |= {"quantisation": kept.parity.quantisation, "gguf_sha256": file_sha256(kept.path),
+                     "gguf_megabytes": round(kept.path.stat().st_size / MEGABYTE), "logit_difference": difference,
+                     "agreement": kept.parity.share, "chat_format_hash": chat_format.hash}
 
 
 def _checked_base(making: Making, base: Path) -> tuple[Path, ChatFormat]:

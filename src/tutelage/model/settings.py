@@ -27,3 +27,7 @@ class ModelSettings(Settings):
 
     parity_prompts: int = Field(200, ge=1)
     """How many held-out prompts are compared at most, the first by id. Token ids must agree on all of them."""
+
+    measure: Literal["off", "quick", "full"] = "quick"
+    """What is measured of each copy on held-out rows and kept as evidence: bits per byte, divergence, flips, and in a process of its own
+    load time, memory and speed. "quick" takes 16 rows and a few answers, "full" all `parity_prompts` rows, "off" nothing."""

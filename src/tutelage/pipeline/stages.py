@@ -126,8 +126,16 @@ def base_inputs(site: Site) -> dict[str, str]:
 def make_model(making: Making, site: Site) -> None:
     """Merge the adapter, export the copy that is served, compare it with its parent."""
     from tutelage.model.make import make
+    from tutelage.scores.weigh import weigher
 
-    make(making, base_folder=site.base_folder)
+    make(making, base_folder=site.base_folder, weigh=weigher(site.recipe.scores))
+
+
+def model_inputs(site: Site) -> dict[str, str]:
+    """Hash of the base model, and of what the cost of a copy is judged by, where it is measured."""
+    scores = site.recipe.scores
+    judged_by = (scores.alpha, scores.copy_margin_bits_per_byte, scores.bootstrap, scores.seed)
+    return base_inputs(site) | ({"judged_by": short_hash(*map(str, judged_by))} if site.recipe.model.measure != "off" else {})
 
 
 def make_scores(making: Making, site: Site) -> None:
@@ -192,7 +200,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("documents", 3, (), make_documents, documents_inputs, lambda site: 10),
     Stage("dataset", 4, ("documents",), make_dataset, dataset_inputs, lambda site: 30),
     Stage("training", 3, ("dataset",), make_training, base_inputs, lambda site: 400),
-    Stage("model", 1, ("dataset", "training"), make_model, base_inputs, lambda site: 70),
+    Stage("model", 2, ("dataset", "training"), make_model, model_inputs, lambda site: 90),
     Stage("scores", 4, ("dataset", "training", "model"), make_scores, scores_inputs,
           lambda site: 600 if site.recipe.scores.memory == "full" else 300),
     Stage("endpoint", 2, ("model", "scores"), make_endpoint, endpoint_inputs, lambda site: 1),
