@@ -30,6 +30,7 @@ from tutelage.drafting.library import load_shipped
 from tutelage.drafting.settings import DraftingSettings, Opening
 from tutelage.endpoint.serving import Door, Served
 from tutelage.endpoint.settings import EndpointSettings
+from tutelage.engine.sampling import check_embedded
 from tutelage.web.site import Site
 
 DRAFT = "甲乙双方应对在履行本合同过程中知悉的对方商业秘密承担保密义务，保密期限为合同终止后三年。"
@@ -50,6 +51,7 @@ class CharacterEngine:
         self.begun = 0
         self.ended = 0
         self.tokens_made = 0
+        self.rows_embedded = 0
         self.samplings: list[Sampling] = []
         self.prompts: list[tuple[int, ...]] = []
         self.is_closed = False
@@ -97,7 +99,14 @@ class CharacterEngine:
                 for token in row[start:]]
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        raise CannotDo("no embeddings")
+        return self.vectors([self.tokenize(text) for text in texts])
+
+    def vectors(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
+        """Of the first letter: (3, 4) / 5 for an even code point, (4, 3) / 5 for an odd one."""
+        for row in rows:
+            check_embedded(row, self.context_length)
+        self.rows_embedded += len(rows)
+        return np.array([(0.8, 0.6) if row[0] % 2 else (0.6, 0.8) for row in rows], np.float32)
 
     def load_adapter(self, name: str, folder: str) -> None:
         raise CannotDo("no adapters")

@@ -165,9 +165,9 @@ def test_a_key_for_another_model_may_not_use_this_one(tuned_site, visit):
 
 
 def test_a_path_that_does_not_exist_answers_in_the_same_shape(client):
-    answer = client.get("/v1/embeddings")
+    answer = client.get("/v1/nothing")
     assert (answer.status_code, answer.json()["error"]["type"]) == (404, "invalid_request_error")
-    answer = client.get("/v1/chat/completions")
+    answer = client.get("/v1/completions")
     assert (answer.status_code, answer.json()["error"]["type"]) == (405, "invalid_request_error")
 
 

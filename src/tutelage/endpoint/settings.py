@@ -20,5 +20,7 @@ class EndpointSettings(Settings):
     """Requests that may wait for their turn; the next one is refused with 429 and a time to wait."""
     deadline: float = Field(default=600.0, gt=0, le=86_400)
     """Seconds in which a request must be answered, waiting included; later it ends with 503."""
+    stored: int = Field(default=1000, ge=0, le=1_000_000)
+    """Chat completions that one key may keep at a time (`store: true` in a request); 0: none. Nothing is kept unless it is asked."""
     threads: int | None = Field(default=None, ge=1, le=256)
     """Processor threads of the engine; left out: all cores but one, at least one."""

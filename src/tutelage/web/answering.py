@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
 
+from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -20,6 +21,7 @@ from tutelage.web.auth import error_response
 from tutelage.web.generation import Wanted, pieces_of
 from tutelage.web.openai_answers import DONE, ChatShape, Json, TextShape, event, usage
 from tutelage.web.openai_shapes import AnswerRequest
+from tutelage.web.openai_stored import check_room, keep
 from tutelage.web.site import Site
 from tutelage.web.streaming import BUSY_SECONDS, Crowded, EventStream, Turns, answering, every, unless_gone
 
@@ -39,6 +41,7 @@ class Answering:
     async def answer(self, served: Served, asked: AnswerRequest, choices: Sequence[Wanted]) -> Response:
         """The whole answer, or a stream whose first piece is there already: what fails before it has a status of its own."""
         head: Json = {"id": self._id, "created": int(time.time()), "model": served.name, "system_fingerprint": served.chat_format.hash}
+        await run_sync(check_room, self.site, self.request, asked)
         pieces = answering(self._turns, lambda: pieces_of(self.site, served, choices))
         try:
             if asked.stream:
@@ -53,9 +56,15 @@ class Answering:
             return error_response(503, self._late(), kind="server_error", code="deadline_exceeded", headers={"retry-after": BUSY_SECONDS})
         seconds = time.monotonic() - self._began
         self.meter.answered(served.name, answers, choices_a_prompt=asked.n or 1, first_seconds=seconds, seconds=seconds)
+        return JSONResponse(await self._finished(head, asked, choices, answers))
+
+    async def _finished(self, head: Json, asked: AnswerRequest, choices: Sequence[Wanted], answers: Sequence[Answer]) -> Json:
+        """The whole answer, kept where that was asked for."""
         told = [self._shape.choice(number, answer, wanted.echo)
                 for number, (answer, wanted) in enumerate(zip(answers, choices, strict=True))]
-        return JSONResponse({**head, "object": self._shape.kind, "choices": told, "usage": usage(answers, asked.n or 1)})
+        body: Json = {**head, "object": self._shape.kind, "choices": told, "usage": usage(answers, asked.n or 1)}
+        await run_sync(keep, self.site, self.request, asked, body)
+        return body
 
     async def _events(self, head: Json, asked: AnswerRequest, choices: Sequence[Wanted], first: str | Answer,
                       rest: Pieces) -> AsyncGenerator[str, None]:
@@ -67,6 +76,7 @@ class Answering:
             async with aclosing(rest):
                 async for chunk in self._chunks(head, asked, choices, first, rest, answers):
                     yield chunk
+            await self._finished(head, asked, choices, answers)
             is_whole = True
         except TutelageError as error:
             yield self._broken(f"the answer broke off: {error}", "broken_off")

@@ -15,6 +15,7 @@ from tutelage.web.auth import error_response
 BRANCH = re.compile(r"str|list\[.*|constrained-.*")
 MOST_CHOICES = 16
 MOST_LIKELIEST = 20
+Metadata = Annotated[dict[Annotated[str, Field(min_length=1, max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16)]
 Stop = Annotated[str, Field(min_length=1)] | Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=4)]
 
 
@@ -22,6 +23,10 @@ class Shape(BaseModel):
     """Strict: no unknown field, no number given as text."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    def contradiction(self) -> tuple[str, str] | None:
+        """A parameter that contradicts another one, and why."""
+        return None
 
 
 class TextPart(Shape):
@@ -86,7 +91,7 @@ class AnswerRequest(Shape):
         """A parameter that contradicts another one, and why."""
         if self.stream_options is not None and not self.stream:
             return "stream_options", "stream_options is only allowed with `stream: true`."
-        return None
+        return super().contradiction()
 
 
 class ChatRequest(AnswerRequest):
@@ -97,6 +102,8 @@ class ChatRequest(AnswerRequest):
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=MOST_LIKELIEST)] | None = None
+    store: bool | None = None
+    metadata: Metadata | None = None
 
     @property
     def reply_limit(self) -> int | None:
@@ -115,18 +122,21 @@ class ChatRequest(AnswerRequest):
                                   "they mean the same. Send one of them.")
         if self.top_logprobs is not None and not self.logprobs:
             return "top_logprobs", "top_logprobs is only allowed with `logprobs: true`."
+        if self.metadata is not None and not self.store:
+            return "metadata", "metadata is only allowed with `store: true`: without it nothing is kept."
         return super().contradiction()
 
 
 def _prompts(given: object) -> list[str | list[int]]:
     """One or several prompts, each a text or token ids."""
     several: list[object] = given if isinstance(given, list) and any(isinstance(prompt, (str, list)) for prompt in given) else [given]
-    if len(several) > MOST_CHOICES or not all(_is_prompt(prompt) for prompt in several):
+    if len(several) > MOST_CHOICES or not all(is_prompt(prompt) for prompt in several):
         raise ValueError(f"send a text, a list of token ids (whole numbers from 0), or up to {MOST_CHOICES} of them; none may be empty")
     return [prompt for prompt in several if isinstance(prompt, (str, list))]
 
 
-def _is_prompt(prompt: object) -> bool:
+def is_prompt(prompt: object) -> bool:
+    """Whether it is a text, or a list of token ids, that is not empty."""
     if isinstance(prompt, list):
         return bool(prompt) and all(type(token) is int and 0 <= token < 2**31 for token in prompt)
     return isinstance(prompt, str) and bool(prompt)
@@ -173,12 +183,8 @@ class DetokenizeRequest(Shape):
     model: str
     tokens: list[Annotated[int, Field(ge=0, lt=2**31)]]
 
-    def contradiction(self) -> tuple[str, str] | None:
-        """Nothing contradicts."""
-        return None
 
-
-Asked = TypeVar("Asked", ChatRequest, TextRequest, TokenizeRequest, DetokenizeRequest)
+Asked = TypeVar("Asked", bound=Shape)
 
 
 def read_request(body: bytes, shape: type[Asked]) -> Asked | JSONResponse:
