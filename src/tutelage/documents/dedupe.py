@@ -6,11 +6,16 @@ longer one, and documents that say the same with other names and figures.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 from hashlib import blake2b
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from tutelage.core.records import Document
 from tutelage.text.comparable import comparable
@@ -76,8 +81,7 @@ class TwinSearch:
         self._containment = containment
         self._texts = NearIndex(threshold, scratch=scratch)
         self._forms = NearIndex(threshold, scratch=scratch) if alike else None
-        self._ranks: list[tuple[int, str]] = []
-        self._digests: list[bytes] = []
+        self._named = _Named()
         self._twins: list[Twin] | None = None
 
     def add(self, documents: Sequence[Document]) -> None:
@@ -87,8 +91,7 @@ class TwinSearch:
         self._texts.add([document.text for document in documents], languages)
         if self._forms:
             self._forms.add([comparable(document.text, document.language) for document in documents], languages)
-        self._ranks += [(-len(document.text), document.name) for document in documents]
-        self._digests += [blake2b(document.text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for document in documents]
+        self._named.add(documents)
 
     def twins(self) -> list[Twin]:
         """Which documents go, by position. Those kept have J < threshold with each other; each that goes has J >= threshold with
@@ -116,31 +119,68 @@ class TwinSearch:
         if not self.twins():
             return None
         kept, gone = Counter(twin.kept for twin in self.twins()).most_common(1)[0]
-        rows, share = gone + 1, (gone + 1) / len(self._ranks)
+        rows, share = gone + 1, (gone + 1) / len(self._named)
         return Giant(kept, rows, share) if rows > GIANT_ROWS and share > GIANT_SHARE else None
-
-    def _by_rank(self) -> list[int]:
-        return sorted(range(len(self._ranks)), key=self._ranks.__getitem__)
 
     def _kept(self) -> list[int]:
         gone = {twin.dropped for twin in self.twins()}
-        return [position for position in self._by_rank() if position not in gone]
+        return [position for position in self._named.by_rank().tolist() if position not in gone]
 
     def _found(self) -> list[Twin]:
-        firsts: dict[bytes, int] = {}
-        for position in self._by_rank():
-            firsts.setdefault(self._digests[position], position)
-        near = {pair.left: pair for pair in self._texts.twins(list(firsts.values()))}
-        sizes = self._texts.sizes().tolist()
+        firsts = self._named.firsts()
+        ranked = self._named.by_rank()
+        near = {pair.left: pair for pair in self._texts.twins(ranked[firsts[ranked] == ranked])}
+        sizes = self._texts.sizes()
         found = []
-        for position, digest in enumerate(self._digests):
-            first = firsts[digest]
+        for position, first in enumerate(firsts.tolist()):
             if first in near:
                 _, kept, similarity = near[first]
-                found.append(Twin(position, kept, similarity, False, _contained(similarity, sizes[first], sizes[kept])))
+                found.append(Twin(position, kept, similarity, False, _contained(similarity, int(sizes[first]), int(sizes[kept]))))
             elif first != position:
                 found.append(Twin(position, first, 1.0, True, 1.0))
         return found
+
+
+class _Named:
+    """Length, name and digest of each document, in about a tenth of the memory that objects take."""
+
+    def __init__(self) -> None:
+        self._lengths, self._name_ends = array("q"), array("q")
+        self._names, self._digests = bytearray(), bytearray()
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def add(self, documents: Sequence[Document]) -> None:
+        for document in documents:
+            self._lengths.append(len(document.text))
+            self._names += document.name.encode("utf-8", "surrogatepass")
+            self._name_ends.append(len(self._names))
+            self._digests += blake2b(document.text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+    def by_rank(self) -> npt.NDArray[np.int64]:
+        """All positions: the longest text first, of equally long ones the first by name."""
+        lengths = np.array(self._lengths, dtype=np.int64)
+        order = np.argsort(-lengths, kind="stable")
+        sizes = np.unique(-lengths, return_counts=True)[1]
+        for start, end in pairwise([0, *np.cumsum(sizes).tolist()]):
+            if end - start > 1:
+                order[start:end] = sorted(order[start:end].tolist(), key=self._name)
+        return order
+
+    def firsts(self) -> npt.NDArray[np.int64]:
+        """For each document the best one with the same text, which may be itself."""
+        ranked = self.by_rank()
+        digests = np.frombuffer(bytes(self._digests), dtype=np.uint64).reshape(-1, 2)[ranked]
+        order = np.lexsort((digests[:, 1], digests[:, 0]))
+        is_new = np.ones(len(order), dtype=np.bool_)
+        is_new[1:] = np.any(digests[order[1:]] != digests[order[:-1]], axis=1)
+        firsts = np.empty(len(order), dtype=np.int64)
+        firsts[ranked[order]] = ranked[order[is_new]][np.cumsum(is_new) - 1]
+        return firsts
+
+    def _name(self, position: int) -> bytes:
+        return bytes(self._names[self._name_ends[position - 1] if position else 0:self._name_ends[position]])
 
 
 def _contained(similarity: float, size: int, other: int) -> float:

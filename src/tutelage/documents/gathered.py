@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
@@ -123,7 +124,7 @@ class _Search:
 
     def __init__(self, search: TwinSearch) -> None:
         self._twins = search
-        self._positions: list[int] = []
+        self._positions = array("q")
         self._waiting: list[Document] = []
 
     def add(self, position: int, document: Document) -> None:

@@ -147,7 +147,7 @@ class NearIndex:
         for found in near_each_other(rows, self._threshold):
             yield from _pairs(found)
 
-    def twins(self, ranked: Sequence[int]) -> list[Pair]:
+    def twins(self, ranked: Sequence[int] | Integers) -> list[Pair]:
         """Of these texts, the best first, those that go (`left`), the kept one that each resembles most (`right`), and their J.
 
         A text goes if it resembles one that is kept before it. So no two that are kept resemble each other, and a chain
@@ -190,7 +190,7 @@ class NearIndex:
             self._ordered = ordered(self._rows)
         return self._ordered
 
-    def _chosen(self, ranked: Sequence[int]) -> tuple[Integers, Integers, Integers]:
+    def _chosen(self, ranked: Sequence[int] | Integers) -> tuple[Integers, Integers, Integers]:
         """The texts as an array, the first row with the shingles of each, and for each first row the best text of it."""
         chosen = np.asarray(ranked, dtype=np.int64)
         firsts = self._in_order().firsts[chosen]

@@ -189,8 +189,13 @@ def one_by_one(rows: Rows, is_first: Truths, part: int) -> Iterator[Rarities]:
             places.append(np.flatnonzero(inside) + at)
             at += len(inside)
         counted = np.concatenate(hashes)
-        _, inverse, counts = np.unique(counted, return_inverse=True, return_counts=True)
-        found[np.concatenate(places)] = _levels(counts)[inverse]
+        del hashes
+        order = np.argsort(counted)
+        counted = counted[order]
+        starts = np.flatnonzero(np.append(True, counted[1:] != counted[:-1])) if len(counted) else order
+        del counted
+        counts = np.diff(starts, append=len(order))
+        found[np.concatenate(places)[order]] = np.repeat(_levels(counts), counts)
     start = 0
     for batch in rows.batches():
         yield found[start:start + len(batch.flat)]
