@@ -31,6 +31,7 @@ from tutelage.web.app import create_app
 from tutelage.web.site import Site
 
 HOST = "127.0.0.1"
+from tutelage.web.receipts import ReceiptBook
 REFRESH_SECONDS = 2.0
 SECRET_BYTES = 32
 DEMO_ROLES: tuple[Literal["drafter", "reviewer"], ...] = ("drafter", "reviewer")
@@ -64,12 +65,14 @@ def run_serve(recipe: Path, changes: list[str], *, port: int, with_make: bool, d
     door = _open_door(place, desk, tongue)
     address = f"http://{HOST}:{port}/"
     site = Site(desk=desk, door=door, work=work, drafting=loaded.recipe.drafting, secret=_secret(work), language=tongue,
-                progress=lambda: newest_events(work, loaded.recipe.name), endpoint=loaded.recipe.endpoint)
+                progress=lambda: newest_events(work, loaded.recipe.name), audience=loaded.recipe.audience,
+                labels_needed=loaded.recipe.reviews.labels_needed, endpoint=loaded.recipe.endpoint,
+                receipts=ReceiptBook(desk, work) if loaded.recipe.endpoint.receipts == "on" else None)
     stop = threading.Event()
     maker: list[Maker] = []
 
     def ready() -> None:
-        _greet(desk, address, tongue, demo_users)
+        _greet(desk, address, tongue, demo_users, audience=loaded.recipe.audience)
         if with_make:
             maker.append(_start_make(recipe, changes, work, tongue))
         threading.Thread(target=_watch, args=(door, stop, maker, tongue, address), daemon=True).start()
@@ -87,6 +90,8 @@ def run_serve(recipe: Path, changes: list[str], *, port: int, with_make: bool, d
     # The run says itself how it ended; its process may have been stopped while it was only leaving.
     ended = runs(work, loaded.recipe.name)[:1] if maker else []
     if code not in (0, 3) and not any(made.exit_code in (0, 3) for _, made in ended):
+        if site.receipts:
+            site.receipts.close()
         sys.exit(code if code > 0 else 1)
 
 
@@ -136,7 +141,7 @@ def _secret(work: Path) -> bytes:
     return path.read_bytes()
 
 
-def _greet(desk: Desk, address: str, tongue: Language, demo_users: bool) -> None:
+def _greet(desk: Desk, address: str, tongue: Language, demo_users: bool, *, audience: str) -> None:
     tell_result(text("run.serving", tongue, address=address))
     if not demo_users:
         return
@@ -147,7 +152,7 @@ def _greet(desk: Desk, address: str, tongue: Language, demo_users: bool) -> None
         else:
             desk.add_user(name, password, role=name, language=tongue)
         tell_result(text("run.sign_in", tongue, name=name, password=password))
-    tell_result(text("run.key", tongue, secret=desk.new_key("demo", replace=True)))
+    tell_result(text("run.key", tongue, secret=desk.new_key("demo", permission=audience, replace=True)))
 
 
 def _start_make(recipe: Path, changes: list[str], work: Path, tongue: str) -> Maker:

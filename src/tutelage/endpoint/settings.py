@@ -1,5 +1,7 @@
 """What may be asked of the endpoint."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from tutelage.core.settings import Settings
@@ -24,3 +26,5 @@ class EndpointSettings(Settings):
     """Chat completions that one key may keep at a time (`store: true` in a request); 0: none. Nothing is kept unless it is asked."""
     threads: int | None = Field(default=None, ge=1, le=256)
     """Processor threads of the engine; left out: all cores but one, at least one."""
+    receipts: Literal["on", "off"] = "on"
+    """Whether each answer leaves a signed receipt in the desk: what answered, on what evidence, for whom; never prompt or answer."""

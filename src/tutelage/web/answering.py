@@ -22,6 +22,8 @@ from tutelage.web.generation import Wanted, pieces_of
 from tutelage.web.openai_answers import DONE, ChatShape, Json, TextShape, event, usage
 from tutelage.web.openai_shapes import AnswerRequest
 from tutelage.web.openai_stored import check_room, keep
+from tutelage.web.receipts import Account, open_account
+from tutelage.web.shield import REQUEST_ID
 from tutelage.web.site import Site
 from tutelage.web.streaming import BUSY_SECONDS, Crowded, EventStream, Turns, answering, every, unless_gone
 
@@ -42,11 +44,12 @@ class Answering:
         """The whole answer, or a stream whose first piece is there already: what fails before it has a status of its own."""
         head: Json = {"id": self._id, "created": int(time.time()), "model": served.name, "system_fingerprint": served.chat_format.hash}
         await run_sync(check_room, self.site, self.request, asked)
+        account = await open_account(self.request, self.site.receipts, self._id, served, began=self._began)
         pieces = answering(self._turns, lambda: pieces_of(self.site, served, choices))
         try:
             if asked.stream:
                 first = await self._in_time(unless_gone(self.request, anext(pieces)))
-                return EventStream(self._events(head, asked, choices, first, pieces))
+                return EventStream(self._events(head, asked, choices, first, pieces, account), answer_id=self._id)
             answers = await self._in_time(unless_gone(self.request, every(pieces)))
         except Crowded as error:
             return error_response(429, str(error), kind="rate_limit_error", code="too_many_requests", headers={"retry-after": BUSY_SECONDS})
@@ -56,7 +59,8 @@ class Answering:
             return error_response(503, self._late(), kind="server_error", code="deadline_exceeded", headers={"retry-after": BUSY_SECONDS})
         seconds = time.monotonic() - self._began
         self.meter.answered(served.name, answers, choices_a_prompt=asked.n or 1, first_seconds=seconds, seconds=seconds)
-        return JSONResponse(await self._finished(head, asked, choices, answers))
+        account.ended(answers, prompt_tokens=prompt_tokens(asked, choices), first_seconds=seconds)
+        return JSONResponse(await self._finished(head, asked, choices, answers), headers={REQUEST_ID: self._id})
 
     async def _finished(self, head: Json, asked: AnswerRequest, choices: Sequence[Wanted], answers: Sequence[Answer]) -> Json:
         """The whole answer, kept where that was asked for."""
@@ -66,15 +70,16 @@ class Answering:
         await run_sync(keep, self.site, self.request, asked, body)
         return body
 
-    async def _events(self, head: Json, asked: AnswerRequest, choices: Sequence[Wanted], first: str | Answer,
-                      rest: Pieces) -> AsyncGenerator[str, None]:
+    async def _events(self, head: Json, asked: AnswerRequest, choices: Sequence[Wanted], first: str | Answer, rest: Pieces,
+                      account: Account) -> AsyncGenerator[str, None]:
         """The chunks of all choices, the counts if they were asked for, and the end. What fails on the way is told as an error."""
         first_seconds = time.monotonic() - self._began
         answers: list[Answer] = []
+        lost: list[str] = []
         is_whole = False
         try:
             async with aclosing(rest):
-                async for chunk in self._chunks(head, asked, choices, first, rest, answers):
+                async for chunk in self._chunks(head, asked, choices, first, rest, answers, lost):
                     yield chunk
             await self._finished(head, asked, choices, answers)
             is_whole = True
@@ -85,6 +90,8 @@ class Answering:
         finally:
             if not is_whole:
                 self.meter.broke_off(str(head["model"]))
+            account.ended(answers, prompt_tokens=prompt_tokens(asked, choices), first_seconds=first_seconds, pieces_lost=len(lost),
+                          is_whole=is_whole)
         if is_whole:
             self.meter.answered(str(head["model"]), answers, choices_a_prompt=asked.n or 1, first_seconds=first_seconds,
                                 seconds=time.monotonic() - self._began)
@@ -93,8 +100,8 @@ class Answering:
             yield DONE
 
     async def _chunks(self, head: Json, asked: AnswerRequest, choices: Sequence[Wanted], first: str | Answer, rest: Pieces,
-                      answers: list[Answer]) -> AsyncGenerator[str, None]:
-        """The chunks of all choices, one choice after another; `answers` gets the Answer of each."""
+                      answers: list[Answer], lost: list[str]) -> AsyncGenerator[str, None]:
+        """The chunks of all choices, one choice after another; `answers` gets the Answer of each, `lost` the pieces of an open one."""
         frame: Json = {**head, "object": self._shape.chunk_kind}
         extra: Json = {"usage": None} if asked.include_usage else {}
         piece: str | Answer | None = first
@@ -105,9 +112,11 @@ class Answering:
                 yield event({**frame, "choices": [opening], **extra})
             is_open = isinstance(piece, str)
             if isinstance(piece, str):
+                lost.append(piece)
                 yield event({**frame, "choices": [self._shape.piece(index, piece)], **extra})
             else:
                 answers.append(piece)
+                lost.clear()
                 yield event({**frame, "choices": [self._shape.last(index, piece)], **extra})
             piece = await self._in_time(_next(rest))
 
@@ -124,6 +133,11 @@ class Answering:
     def _broken(self, message: str, code: str) -> str:
         told = message if message.startswith(self._id) else f"{self._id}: {message}"
         return event({"error": {"message": told, "type": "server_error", "param": None, "code": code}})
+
+
+def prompt_tokens(asked: AnswerRequest, choices: Sequence[Wanted]) -> int:
+    """Tokens of all prompts; one with several choices counts once."""
+    return sum(len(wanted.ids) for wanted in choices[::asked.n or 1])
 
 
 async def _next(pieces: Pieces) -> str | Answer | None:

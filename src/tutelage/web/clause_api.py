@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -58,7 +59,7 @@ def clause_routes(site: Site, clauses: Clauses, turns: Turns) -> APIRouter:
         found: list[Json] = [from_hit(hit).model_dump() for hit in await run_sync(clauses.hits, asked, audience_of(site, request))]
         answer_id = new_id()
         if served:
-            account = await open_account(request, site.receipts, answer_id, served)
+            account = await open_account(request, site.receipts, answer_id, served, began=time.monotonic())
             try:
                 answer = await unless_gone(request, whole(answering(turns, lambda: clauses.draft(served, asked))))
             except Crowded as error:
@@ -79,7 +80,7 @@ def clause_routes(site: Site, clauses: Clauses, turns: Turns) -> APIRouter:
             return served
         hits = await run_sync(clauses.hits, asked, audience_of(site, request))
         answer_id = new_id()
-        account = await open_account(request, site.receipts, answer_id, served) if served else None
+        account = await open_account(request, site.receipts, answer_id, served, began=time.monotonic()) if served else None
         return EventStream(_events(clauses, turns, asked, account, hits, is_page=visitor_of(request).user is not None), answer_id=answer_id)
 
     return router

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from tutelage.core.records import Answer
 from tutelage.core.store import Store, installed_versions
 from tutelage.desk.desk import Desk
 from tutelage.desk.errors import NotFound
-from tutelage.desk.receipt_writer import ReceiptWriter
+from tutelage.desk.receipt_writer import MOST_WAITING, ReceiptWriter
 from tutelage.desk.receipts import Receipt, ReceiptKey, open_key
 from tutelage.endpoint.serving import Served
 from tutelage.web.auth import ADMIN, error_response, spend, visitor_of
@@ -31,9 +31,9 @@ PROGRAMS = ("tutelage", "xllamacpp")
 class ReceiptBook:
     """Where one running site keeps its receipts."""
 
-    def __init__(self, desk: Desk, work: Path) -> None:
+    def __init__(self, desk: Desk, work: Path, *, most_waiting: int = MOST_WAITING) -> None:
         self.key: ReceiptKey = open_key(work / KEY_FILE, make=True)
-        self.writer = ReceiptWriter(lambda batch: desk.receipts.add(batch, self.key))
+        self.writer = ReceiptWriter(lambda batch: desk.receipts.add(batch, self.key), most_waiting=most_waiting)
         self._desk = desk
         self._store = Store(work)
         self._parents: dict[str, dict[str, str]] = {}
@@ -57,14 +57,14 @@ class ReceiptBook:
 
 @dataclass
 class Account:
-    """The account of one answer, from the request to its end. Without a `book` there is no receipt."""
+    """The account of one answer, which `began` when its request came (by the monotonic clock). Without a `book` there is no receipt."""
 
     request: Request
     book: ReceiptBook | None
     id: str
     served: Served
     prompt: str
-    began: float = field(default_factory=time.monotonic)
+    began: float
 
     @property
     def seconds(self) -> float:
@@ -96,11 +96,11 @@ class Account:
             key=visitor.key.label if visitor.key else "", person=visitor.user.name if visitor.user else "", signed_by=book.key.id)
 
 
-async def open_account(request: Request, book: ReceiptBook | None, answer_id: str, served: Served) -> Account:
+async def open_account(request: Request, book: ReceiptBook | None, answer_id: str, served: Served, *, began: float) -> Account:
     """The account of an answer that is about to begin. Raises ServiceUnavailable while receipts cannot be written."""
     if book:
         book.writer.check()
-    return Account(request, book, answer_id, served, prompt_text(json.loads(await request.body())))
+    return Account(request, book, answer_id, served, prompt_text(json.loads(await request.body())), began)
 
 
 def prompt_text(body: dict[str, object]) -> str:
