@@ -46,7 +46,7 @@ class Place:
         return made
 
     def door(self) -> Door:
-        return Door(self.store.work, find=self.newest.get, chat_format=CHATML, open_engine=Silent)  # type: ignore[arg-type]
+        return Door(self.store.work, find=self.newest.get, chat_format=CHATML, open_engine=Silent, linger=0)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import signal
@@ -9,9 +10,11 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Literal
 
 from tutelage.cli.terminal import tell_result
@@ -20,20 +23,21 @@ from tutelage.core.language import text
 from tutelage.core.records import Language
 from tutelage.desk.desk import Desk, open_desk
 from tutelage.drafting.library import load_shipped
+from tutelage.endpoint.opening import Opener
 from tutelage.endpoint.serving import Door, Served
-from tutelage.engine.gguf_engine import GgufEngine
 from tutelage.pipeline.checks import check
 from tutelage.pipeline.recipe import load_recipe
 from tutelage.pipeline.runs import newest_artifact, newest_events, runs
 from tutelage.pipeline.stages import Site as Place
 from tutelage.reviews.make import export
 from tutelage.web.app import create_app
+from tutelage.web.receipts import ReceiptBook
 from tutelage.web.site import Site
 
 HOST = "127.0.0.1"
-from tutelage.web.receipts import ReceiptBook
 REFRESH_SECONDS = 2.0
 SECRET_BYTES = 32
+LEAVE_SECONDS = 0.5  # from "not ready" to the end of listening: a balancer needs a moment to send requests elsewhere
 DEMO_ROLES: tuple[Literal["drafter", "reviewer"], ...] = ("drafter", "reviewer")
 
 
@@ -79,19 +83,19 @@ def run_serve(recipe: Path, changes: list[str], *, port: int, with_make: bool, d
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        _serve(create_app(site), listening, ready)
+        _serve(create_app(site), listening, ready, door, loaded.recipe.endpoint.stop_seconds)
     except KeyboardInterrupt:
         pass
     finally:
         stop.set()
         code = maker[0].stop() if maker else 0
         door.close()
+        if site.receipts:
+            site.receipts.close()
         desk.close()
     # The run says itself how it ended; its process may have been stopped while it was only leaving.
     ended = runs(work, loaded.recipe.name)[:1] if maker else []
     if code not in (0, 3) and not any(made.exit_code in (0, 3) for _, made in ended):
-        if site.receipts:
-            site.receipts.close()
         sys.exit(code if code > 0 else 1)
 
 
@@ -109,11 +113,9 @@ def _listen(port: int) -> socket.socket:
 
 
 def _open_door(place: Place, desk: Desk, tongue: str) -> Door:
-    endpoint = place.recipe.endpoint
-
-    def open_engine(path: Path, name: str) -> GgufEngine:
-        return GgufEngine(path, name=name, context_length=endpoint.context_length, parallel=endpoint.parallel, threads=endpoint.threads)
-
+    open_engine = Opener(place.recipe.endpoint, tell=lambda key, facts: tell_result(text(key, tongue, **facts)))
+    if total := open_engine.budget.total:
+        tell_result(text("run.memory_budget", tongue, gb=total / 1e9))
     door = Door(place.work, find=lambda stage: newest_artifact(place.work, place.recipe.name, stage), chat_format=place.chat_format,
                 open_engine=open_engine, overrides=desk.overrides)
     try:
@@ -179,14 +181,38 @@ def _watch(door: Door, stop: threading.Event, maker: list[Maker], tongue: str, a
             tell_result(text("run.goes_on", tongue, address=address))
 
 
-def _serve(app: object, listening: socket.socket, ready: Callable[[], None]) -> None:
+def _serve(app: object, listening: socket.socket, ready: Callable[[], None], door: Door, stop_seconds: float) -> None:
+    """Serve until a signal. SIGTERM first tells `not ready`, then ends listening, then waits `stop_seconds` for answers under way.
+
+    What is not finished then breaks off with an error that says so.
+    """
     import uvicorn
 
     class Server(uvicorn.Server):
+        leaves_at: float | None = None
+
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets=sockets)
             ready()
 
-    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=5)  # type: ignore[arg-type]
-    Server(config).run(sockets=[listening])
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            door.leave()
+            if self.leaves_at is None and sig == signal.SIGTERM:
+                self.leaves_at = time.monotonic() + LEAVE_SECONDS
+            else:
+                super().handle_exit(sig, frame)
 
+        async def on_tick(self, counter: int) -> bool:
+            if self.leaves_at is not None and time.monotonic() >= self.leaves_at:
+                self.should_exit = True
+            return await super().on_tick(counter)
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            too_late = threading.Timer(stop_seconds, door.cut)
+            too_late.start()
+            await super().shutdown(sockets=sockets)
+            too_late.cancel()
+
+    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False,  # type: ignore[arg-type]
+                            timeout_graceful_shutdown=math.ceil(stop_seconds) + 1)
+    Server(config).run(sockets=[listening])

@@ -15,10 +15,12 @@ from tutelage.core.files import file_sha256
 from tutelage.core.records import Deployment, GateDecision, Override
 from tutelage.core.store import Artifact
 from tutelage.endpoint.overrides import is_covered, read_gate
+from tutelage.engine.child_engine import Restarts
 
 OpenEngine = Callable[[Path, str], Engine]
 FindArtifact = Callable[[str], Artifact | None]
 FindOverrides = Callable[[str], Sequence[Override]]
+LINGER_SECONDS = 5.0  # how long a replaced model waits for requests that have just chosen it
 
 
 @dataclass
@@ -31,11 +33,17 @@ class Served:
     deployment: Deployment | None = None
     users: int = field(default=0, repr=False)
     is_retired: bool = field(default=False, repr=False)
+    is_closed: bool = field(default=False, repr=False)
 
     @property
     def is_gated(self) -> bool:
         """Whether it passed its gate; one that is served because people answer for it did not."""
         return self.deployment is not None and self.deployment.gate.is_open
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether its engine can answer now; one that died comes back by itself."""
+        return not isinstance(self.engine, Restarts) or self.engine.is_ready()
 
 
 def check_deployment(deployment: Deployment, work: Path, chat_format: ChatFormat, standing: Sequence[Override] = ()) -> Path:
@@ -62,16 +70,19 @@ def check_deployment(deployment: Deployment, work: Path, chat_format: ChatFormat
 class Door:
     """Holds the base for drafting from the start, and the newest deployment as soon as there is one. Safe with threads.
 
-    `find` gives the newest finished artifact of a stage for the recipe that is served, `overrides` what stands for some scores.
+    `find` gives the newest finished artifact of a stage for the recipe that is served, `overrides` what stands for some scores. A replaced
+    model closes after its last user and after `linger` seconds: a request that has chosen it does not find it gone.
     """
 
     def __init__(self, work: Path, *, find: FindArtifact, chat_format: ChatFormat, open_engine: OpenEngine,
-                 overrides: FindOverrides = lambda scores: ()) -> None:
+                 overrides: FindOverrides = lambda scores: (), linger: float = LINGER_SECONDS) -> None:
         self._work = work
         self._find = find
         self._overrides = overrides
         self._chat_format = chat_format
         self._open_engine = open_engine
+        self._linger = linger
+        self.is_leaving = False
         self._base: Served | None = None
         self._served: Served | None = None
         self._served_id = ""
@@ -93,6 +104,15 @@ class Door:
         with self._lock:
             return self._served or self._base
 
+    def is_ready(self) -> bool:
+        """Whether new requests should be sent here: a model passed, its engine is there, and the service is not about to end."""
+        served = self.served()
+        return served is not None and served.is_ready and not self.is_leaving
+
+    def leave(self) -> None:
+        """Tell from now on that no new requests should be sent here; those that come are answered."""
+        self.is_leaving = True
+
     def newest(self, stage: str) -> Artifact | None:
         """The newest finished artifact of a stage for the recipe that is served."""
         return self._find(stage)
@@ -106,10 +126,10 @@ class Door:
     def use(self, served: Served) -> Iterator[Engine]:
         """Its engine, held open until the block ends even if the door switches meanwhile.
 
-        Raises ServiceUnavailable if it was switched away before the block began; asking the door again gives its successor.
+        Raises ServiceUnavailable if it was closed before the block began; asking the door again gives its successor.
         """
         with self._lock:
-            if served.is_retired:
+            if served.is_closed:
                 raise ServiceUnavailable(f"{served.name}: was replaced by a newer model a moment ago. Send the request again.")
             served.users += 1
         try:
@@ -117,9 +137,7 @@ class Door:
         finally:
             with self._lock:
                 served.users -= 1
-                is_last = served.is_retired and served.users == 0
-            if is_last:
-                served.engine.close()
+            self._close_if_free(served)
 
     def refresh(self) -> bool:
         """Load and switch to the newest deployment if it is another one. True when the door switched.
@@ -138,8 +156,21 @@ class Door:
             with self._lock:
                 former, self._served, self._served_id = self._served or self._base, served, newest.id
                 self._base = None
-            self._retire(former)
+            self._retire(former, linger=self._linger)
             return True
+
+    def take_off(self, served: Served) -> None:
+        """Stop serving this model until there is another deployment or the service starts again; answers under way go on."""
+        with self._lock:
+            if self._served is not served:
+                return
+            self._served = None
+        self._retire(served)
+
+    def cut(self) -> None:
+        """Close the engine that answers whether it is in use or not: its answers under way break off."""
+        if served := self.drafter():
+            served.engine.close()
 
     def close(self) -> None:
         """Retire all models; each closes when its last user is gone."""
@@ -157,24 +188,22 @@ class Door:
                 self._served, self._served_id = None, ""
             self._retire(served)
 
-    def _retire(self, served: Served | None) -> None:
+    def _retire(self, served: Served | None, *, linger: float = 0.0) -> None:
+        """Close it after its last user; after `linger` seconds at the earliest."""
         if served is None:
-    def take_off(self, served: Served) -> None:
-        """Stop serving this model until there is another deployment or the service starts again; answers under way go on."""
-        with self._lock:
-            if self._served is not served:
-                return
-            self._served = None
-        self._retire(served)
-
-    def cut(self) -> None:
-        """Close the engine that answers whether it is in use or not: its answers under way break off."""
-        if served := self.drafter():
-            served.engine.close()
-
+            return
+        if linger:
+            later = threading.Timer(linger, self._retire, [served])
+            later.daemon = True
+            later.start()
             return
         with self._lock:
             served.is_retired = True
-            is_free = served.users == 0
+        self._close_if_free(served)
+
+    def _close_if_free(self, served: Served) -> None:
+        with self._lock:
+            is_free = served.is_retired and served.users == 0 and not served.is_closed
+            served.is_closed = served.is_closed or is_free
         if is_free:
             served.engine.close()

@@ -6,13 +6,15 @@ from pydantic import Field
 
 from tutelage.core.settings import Settings
 
+LEAST_CONTEXT = 256
+
 
 class EndpointSettings(Settings):
     """How the model that passed its gate is served."""
 
     name: str = Field(default="tutelage-draft", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     """Name of the model for clients (the `model` field of a request). Letters, digits, dot, dash, underscore."""
-    context_length: int = Field(default=2048, ge=256, le=131072)
+    context_length: int = Field(default=2048, ge=LEAST_CONTEXT, le=131072)
     """Tokens of prompt and reply together; a request that does not fit is refused, never cut."""
     parallel: int = Field(default=2, ge=1, le=64)
     """Requests answered at the same time; each has its own share of memory for its context."""
@@ -24,7 +26,12 @@ class EndpointSettings(Settings):
     """Seconds in which a request must be answered, waiting included; later it ends with 503."""
     stored: int = Field(default=1000, ge=0, le=1_000_000)
     """Chat completions that one key may keep at a time (`store: true` in a request); 0: none. Nothing is kept unless it is asked."""
-    threads: int | None = Field(default=None, ge=1, le=256)
-    """Processor threads of the engine; left out: all cores but one, at least one."""
     receipts: Literal["on", "off"] = "on"
     """Whether each answer leaves a signed receipt in the desk: what answered, on what evidence, for whom; never prompt or answer."""
+    threads: int | None = Field(default=None, ge=1, le=256)
+    """Processor threads of the engine; left out: all cores but one, at least one."""
+    memory_gb: float | None = Field(default=None, gt=0, le=4096)
+    """Memory, in GB of 10^9 bytes, that served models may take together; one that does not fit is refused before it is loaded. Left out:
+    80 % of what is free when the service starts."""
+    stop_seconds: float = Field(default=30.0, ge=0, le=3600)
+    """Seconds that answers under way may go on after the service was told to stop; then they are cut off."""

@@ -16,12 +16,12 @@ import numpy as np
 from tutelage.core.engine import CannotDo
 from tutelage.core.errors import InputError, ServiceUnavailable
 from tutelage.core.records import Answer, Constraint, Sampling, TokenChance, TokenScore
-from tutelage.engine.gguf_file import Value, read_metadata
+from tutelage.engine.gguf_file import read_head
+from tutelage.engine.gguf_memory import memory_need, number
 from tutelage.engine.llama_library import LlamaScorer, LlamaVocabulary, library
 from tutelage.engine.reply import Reply
 from tutelage.engine.sampling import check_embedded, check_fits, check_prompt, check_rows, check_tokens, penalty_window
 
-HALF_BYTES = 2  # llama.cpp keeps keys and values in 16 bits
 Chunk = dict[str, Any]
 
 
@@ -40,8 +40,8 @@ class GgufEngine:
         self._parallel = parallel
         self._scorers = scorers or os.cpu_count() or 1
         self._threads = threads or max(1, (os.cpu_count() or 2) - 1)
-        self._metadata = read_metadata(path)
-        trained = self._fact("context_length")
+        self._head = read_head(path)
+        trained = number(self._head, "context_length")
         if context_length > trained:
             raise InputError(f"{path}: context_length is {context_length}; this model was made for at most {trained}. Lower it.")
         self._vocabulary = LlamaVocabulary(path)
@@ -112,7 +112,7 @@ class GgufEngine:
             check_tokens(row, self._vocabulary.size)
         with self._scoring:
             found = self._open_scorer().vectors(rows)
-        width = self._fact("embedding_length")
+        width = number(self._head, "embedding_length")
         return np.stack([vector / np.linalg.norm(vector) for vector in found]) if found else np.zeros((0, width), np.float32)
 
     def load_adapter(self, name: str, folder: str) -> None:
@@ -126,11 +126,8 @@ class GgufEngine:
 
     def memory_bytes(self) -> int:
         """Bytes of the file and of the keys and values of all answers at full length."""
-        heads = self._fact("attention.head_count")
-        size = int(self._metadata.get(self._key("attention.key_length"), self._fact("embedding_length") // heads))
-        width = size * int(self._metadata.get(self._key("attention.head_count_kv"), heads))
-        cache = 2 * self._fact("block_count") * width * HALF_BYTES * self.context_length * self._parallel
-        return self._path.stat().st_size + cache
+        need = memory_need(self._head, context_length=self.context_length, parallel=self._parallel, scorers=self._scorers)
+        return need.weights + need.keys_and_values
 
     def cancel(self) -> None:
         """Stop generations under way after the token being made; their answers end with "length"."""
@@ -160,15 +157,6 @@ class GgufEngine:
         if self._scorer is None:
             self._scorer = LlamaScorer(self._path, context_length=self.context_length, workers=self._scorers)
         return self._scorer
-
-    def _key(self, fact: str) -> str:
-        return f"{self._metadata['general.architecture']}.{fact}"
-
-    def _fact(self, fact: str) -> int:
-        value: Value | None = self._metadata.get(self._key(fact))
-        if not isinstance(value, int):
-            raise InputError(f"{self._path}: its head has no number {self._key(fact)!r}. Make the file again.")
-        return value
 
     def _stream(self, prompt_ids: Sequence[int], request: Chunk, sampling: Sampling, end_ids: Sequence[int]) -> Iterator[str | Answer]:
         pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # None: no more will come

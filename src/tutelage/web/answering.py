@@ -13,7 +13,7 @@ from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tutelage.core.errors import TutelageError
+from tutelage.core.errors import ServiceUnavailable, TutelageError
 from tutelage.core.records import Answer
 from tutelage.endpoint.meter import Meter
 from tutelage.endpoint.serving import Served
@@ -45,7 +45,7 @@ class Answering:
         head: Json = {"id": self._id, "created": int(time.time()), "model": served.name, "system_fingerprint": served.chat_format.hash}
         await run_sync(check_room, self.site, self.request, asked)
         account = await open_account(self.request, self.site.receipts, self._id, served, began=self._began)
-        pieces = answering(self._turns, lambda: pieces_of(self.site, served, choices))
+        pieces = self._held(served, choices)
         try:
             if asked.stream:
                 first = await self._in_time(unless_gone(self.request, anext(pieces)))
@@ -57,6 +57,10 @@ class Answering:
             await pieces.aclose()
             self.meter.broke_off(served.name)
             return error_response(503, self._late(), kind="server_error", code="deadline_exceeded", headers={"retry-after": BUSY_SECONDS})
+        except ServiceUnavailable as error:
+            self.meter.broke_off(served.name)
+            return error_response(503, f"{self._id}: {error}", kind="server_error", code="engine_unavailable",
+                                  headers={"retry-after": BUSY_SECONDS})
         seconds = time.monotonic() - self._began
         self.meter.answered(served.name, answers, choices_a_prompt=asked.n or 1, first_seconds=seconds, seconds=seconds)
         account.ended(answers, prompt_tokens=prompt_tokens(asked, choices), first_seconds=seconds)
@@ -69,6 +73,13 @@ class Answering:
         body: Json = {**head, "object": self._shape.kind, "choices": told, "usage": usage(answers, asked.n or 1)}
         await run_sync(keep, self.site, self.request, asked, body)
         return body
+
+    async def _held(self, served: Served, choices: Sequence[Wanted]) -> Pieces:
+        """The pieces of all choices. The model stays open while the request waits in line: a newer one does not take it away."""
+        with self.site.door.use(served):
+            async with aclosing(answering(self._turns, lambda: pieces_of(self.site, served, choices))) as pieces:
+                async for piece in pieces:
+                    yield piece
 
     async def _events(self, head: Json, asked: AnswerRequest, choices: Sequence[Wanted], first: str | Answer, rest: Pieces,
                       account: Account) -> AsyncGenerator[str, None]:

@@ -27,10 +27,9 @@ def service_routes(site: Site, turns: Turns, meter: Meter) -> APIRouter:
 
     @router.get("/ready")
     def ready() -> Response:
-        served = site.door.served()
-        if served is None:
-            return JSONResponse({"ready": False, "model": None}, status_code=503, headers={"retry-after": BUSY_SECONDS})
-        return JSONResponse({"ready": True, "model": served.name})
+        served, is_ready = site.door.served(), site.door.is_ready()
+        return JSONResponse({"ready": is_ready, "model": served.name if served else None}, status_code=200 if is_ready else 503,
+                            headers=None if is_ready else {"retry-after": BUSY_SECONDS})
 
     @router.get("/metrics")
     def metrics() -> Response:

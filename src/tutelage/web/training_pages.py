@@ -51,6 +51,8 @@ def training_routes(site: Site, follower: Follower, pages: Pages) -> APIRouter:
                 yield f"data: {json.dumps(html, ensure_ascii=False)}\n\n"
             else:
                 yield ": still here\n\n"
+            if site.door.is_leaving:
+                return
             await asyncio.sleep(SECONDS_BETWEEN)
 
     def _progress(request: Request) -> dict[str, object]:
