@@ -149,16 +149,28 @@ Label = Annotated[str, typer.Argument(metavar="LABEL", help="What the key is cal
 
 @key.command("new")
 def key_new(recipe: RecipePath, label: Label,
-            scopes: Annotated[list[str] | None, typer.Option("--scope", metavar="SCOPE", help="generate or metrics; left out: generate. "
-                                                                                              "Repeatable.")] = None,
-            models: Annotated[list[str] | None, typer.Option("--model", metavar="NAME", help="A model that it may ask; left out: all. "
-                                                                                             "Repeatable.")] = None,
-            days: Annotated[int | None, typer.Option("--days", min=1, max=3650, help="How long it is good for; left out: no end.")] = None,
+            scopes: Annotated[list[str] | None, typer.Option("--scope", metavar="SCOPE", help="generate, admin or metrics; left out: "
+                                                                                              "generate. Repeatable.")] = None,
+            models: Annotated[list[str] | None, typer.Option("--model", "--models", metavar="NAME", help="A model that it may ask; left "
+                                                             "out: all. Repeatable.")] = None,
+            expires: Annotated[str, typer.Option("--expires", metavar="WHEN", help="Its last day, as 2027-01-31, or a number of days, as "
+                                                 "90d; left out: no end.")] = "",
+            client: Annotated[str, typer.Option("--client", metavar="NAME", help="Whose work it is for: it reaches models and clauses made "
+                                                "of this client's documents. Left out: whom the recipe is for.")] = "",
+            matter: Annotated[str, typer.Option("--matter", metavar="NAME", help="The same of one matter.")] = "",
+            rate: Annotated[int | None, typer.Option("--rate", min=1, metavar="N", help="Requests a minute; left out: no limit.")] = None,
+            tokens: Annotated[int | None, typer.Option("--tokens", min=1, metavar="N", help="Tokens a minute, prompts included; left "
+                                                       "out: no limit.")] = None,
+            parallel: Annotated[int | None, typer.Option("--parallel", min=1, metavar="N", help="Requests at the same time; left out: as "
+                                                         "many as the endpoint takes.")] = None,
             work: Work = DEFAULT_WORK, language: Language = None) -> None:
     """Make a key and print it, this once."""
-    from tutelage.cli.keys import run_new_key
+    from tutelage.cli.keys import KeyWish, run_new_key
+    from tutelage.desk.records import Limits
 
-    run_new_key(recipe, label, scopes=tuple(scopes or ["generate"]), models=tuple(models or []), days=days, work=work, language=language)
+    wish = KeyWish(tuple(scopes or ["generate"]), tuple(models or []), expires, client, matter,
+                   Limits(requests_per_minute=rate, tokens_per_minute=tokens, parallel=parallel))
+    run_new_key(recipe, label, wish, work=work, language=language)
 
 
 @key.command("list")
