@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from tutelage.core.chat import CHATML, render
@@ -14,12 +15,16 @@ from tutelage.core.records import Example, Message
 from tutelage.core.settings import Settings
 from tutelage.core.store import Artifact, Store
 from tutelage.engine.vocabulary import Vocabulary
+from tutelage.model.depth import Heal
 from tutelage.model.make import make
 from tutelage.model.settings import ModelSettings
 from tutelage.scores.settings import ScoresSettings
 from tutelage.scores.weigh import weigher
+from tutelage.training.heal import heal as heal_by_training
+from tutelage.training.settings import TrainingSettings
 
 CLAUSES = 60
+HEAL = partial(heal_by_training, recipe=TrainingSettings(base="tiny", threads=1, batch_rows=4, micro_batch_tokens=512))
 WEIGH = weigher(ScoresSettings(bootstrap=1000))
 SUBJECTS = ("the invoice", "delivery", "保密期限", "notices", "the liability cap", "付款", "renewal", "an audit", "the deposit", "验收")
 
@@ -40,7 +45,8 @@ def token_rows(folder: Path, examples: Sequence[Example]) -> list[tuple[int, ...
     return [render(example.prompt, CHATML, vocabulary, reply=True).ids for example in examples]
 
 
-def run_model(work: Path, base: Path, trained: Path, examples: Sequence[Example], *listeners: Listener, **changed: object) -> Artifact:
+def run_model(work: Path, base: Path, trained: Path, examples: Sequence[Example], *listeners: Listener, heal: Heal = HEAL,
+              **changed: object) -> Artifact:
     """Make a model artifact from the trained folder, with some settings changed; nothing is measured unless they say so."""
     store = Store(work)
     settings = ModelSettings.model_validate({"measure": "off"} | changed)
@@ -51,7 +57,7 @@ def run_model(work: Path, base: Path, trained: Path, examples: Sequence[Example]
     parents = {stage: artifact for stage in ("dataset", "training") if (artifact := store.latest(stage))}
     with store.making("model", "m1", version=1, recipe="", settings=settings, parents=parents, inputs={},
                       events=Events(*listeners)) as making:
-        make(making, base_folder=lambda: base, weigh=WEIGH)
+        make(making, base_folder=lambda: base, heal=heal, weigh=WEIGH)
     found = store.look_up("model", "m1")
     assert found is not None
     return found

@@ -38,13 +38,7 @@ def keep_layers(model: PreTrainedModel, kept: tuple[int, ...]) -> PreTrainedMode
     Raises InputError for an architecture whose layers do not stand in one list.
     """
     config: Any = model.config.get_text_config()
-    before = count_layers(model)
-    lists = [(parent, name) for parent in model.modules() for name, child in parent.named_children()
-             if isinstance(child, torch.nn.ModuleList) and len(child) == before]
-    if len(lists) != 1:
-        raise InputError(f"training.base: {model.config.model_type!r} models have {len(lists)} lists of {before} layers; a student can be "
-                         "made of a model with exactly one. Choose another base.")
-    parent, name = lists[0]
+    parent, name = _place_of_layers(model)
     layers = getattr(parent, name)
     setattr(parent, name, torch.nn.ModuleList(layers[number] for number in kept))
     for number, layer in enumerate(getattr(parent, name)):
@@ -55,6 +49,25 @@ def keep_layers(model: PreTrainedModel, kept: tuple[int, ...]) -> PreTrainedMode
         config.layer_types = [config.layer_types[number] for number in kept]
     config.num_hidden_layers = len(kept)
     return model
+
+
+def layers_of(model: PreTrainedModel) -> torch.nn.ModuleList:
+    """The model's layers, first to last. Raises InputError for an architecture whose layers do not stand in one list."""
+    parent, name = _place_of_layers(model)
+    layers = getattr(parent, name)
+    assert isinstance(layers, torch.nn.ModuleList)
+    return layers
+
+
+def _place_of_layers(model: PreTrainedModel) -> tuple[torch.nn.Module, str]:
+    """The module that has the layers in a list, and the list's name."""
+    before = count_layers(model)
+    lists = [(parent, name) for parent in model.modules() for name, child in parent.named_children()
+             if isinstance(child, torch.nn.ModuleList) and len(child) == before]
+    if len(lists) != 1:
+        raise InputError(f"training.base: {model.config.model_type!r} models have {len(lists)} lists of {before} layers; a student can be "
+                         "made of a model with exactly one. Choose another base.")
+    return lists[0]
 
 
 class Student(Record):

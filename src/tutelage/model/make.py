@@ -16,6 +16,7 @@ from tutelage.core.store import Making
 from tutelage.engine.bases import folder_chat_format, folder_sha256
 from tutelage.engine.vocabulary import Vocabulary
 from tutelage.model.copying import MEGABYTE, Parent, keep_first
+from tutelage.model.depth import Heal, depth_step
 from tutelage.model.evidence import prepare
 from tutelage.model.export_gguf import check_supported
 from tutelage.model.merge import SAMPLE_PROMPTS, merge
@@ -27,9 +28,9 @@ STEPS = 3
 RESHAPINGS: tuple[Reshaping, ...] = ()  # in this order
 
 
-def make(making: Making, *, base_folder: Callable[[], Path], weigh: Weigh) -> None:
-    """Write merged/, model-<quantisation>.gguf and parity.json (Evidence). `base_folder` gives the model folder of the base, `weigh`
-    says what a copy costs by the statistics of the scores. What was measured of
+def make(making: Making, *, base_folder: Callable[[], Path], heal: Heal, weigh: Weigh) -> None:
+    """Write merged/, model-<quantisation>.gguf and parity.json (Evidence). `base_folder` gives the model folder of the base, `heal`
+    trains what is left of a model that lost layers, `weigh` says what a copy costs by the statistics of the scores. What was measured of
     the copies stands in evidence.json (Copies), unless `measure` is off.
 
     Raises InputError for a base that cannot be exported, TutelageError for an adapter of another base or a merge that
@@ -45,7 +46,7 @@ def make(making: Making, *, base_folder: Callable[[], Path], weigh: Weigh) -> No
     difference = merge(base, making.parents["training"].folder / "adapter", merged, samples)
     making.events.note("model", "model.merged", prompts=len(samples), difference=f"{difference:.1e}")
     making.events.step("model", done=1, total=STEPS)
-    shaped, reshaped = reshape(Given(merged, making, settings, chat_format, examples), RESHAPINGS)
+    shaped, reshaped = reshape(Given(merged, making, settings, chat_format, examples), (*RESHAPINGS, depth_step(heal)))
     kept = keep_first(Parent(making, settings, shaped, "+".join(step.step for step in reshaped if step.kept), examples, chat_format,
                              prepare(shaped, merged, examples, chat_format, settings, weigh)))
     _record(making, examples, Evidence(kept=kept.parity, refused=kept.refused, reshaped=reshaped))

@@ -28,6 +28,17 @@ class ModelSettings(Settings):
     parity_prompts: int = Field(200, ge=1)
     """How many held-out prompts are compared at most, the first by id. Token ids must agree on all of them."""
 
+    drop_layers: int = Field(0, ge=0)
+    """How many of the model's layers are dropped, those that change least on training rows. The copy is smaller and faster by about their
+    share, and answers worse; it stands only within `drop_margin`."""
+
+    heal_steps: int = Field(100, ge=0)
+    """With `drop_layers`: optimiser steps in which the rest learns from the whole model, on the training rows; 0 heals nothing."""
+
+    drop_margin: float = Field(0.05, ge=0)
+    """With `drop_layers`: share by which bits per byte of the held-out answers may rise, with 95 % confidence; else the whole model is
+    taken, or, without `fallback`, the stage ends."""
+
     measure: Literal["off", "quick", "full"] = "quick"
     """What is measured of each copy on held-out rows and kept as evidence: bits per byte, divergence, flips, and in a process of its own
     load time, memory and speed. "quick" takes 16 rows and a few answers, "full" all `parity_prompts` rows, "off" nothing."""

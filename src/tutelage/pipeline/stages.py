@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from tutelage.core.chat import ChatFormat
@@ -127,8 +127,9 @@ def make_model(making: Making, site: Site) -> None:
     """Merge the adapter, export the copy that is served, compare it with its parent."""
     from tutelage.model.make import make
     from tutelage.scores.weigh import weigher
+    from tutelage.training.heal import heal
 
-    make(making, base_folder=site.base_folder, weigh=weigher(site.recipe.scores))
+    make(making, base_folder=site.base_folder, heal=partial(heal, recipe=site.recipe.training), weigh=weigher(site.recipe.scores))
 
 
 def model_inputs(site: Site) -> dict[str, str]:
