@@ -31,5 +31,7 @@ def test_a_fact_that_is_the_key_of_a_text_is_told_in_the_language_of_the_whole()
     facts = {"removed": 3, "rows": 9, "reason_key": "documents.reason.too_short"}
     assert "were dropped as “too short”" in text("documents.many_dropped", "en", **facts)
     assert "因“过短”被舍弃" in text("documents.many_dropped", "zh", **facts)
+    tried = text("model.tried", "en", name="q8_0", megabytes=145, reason_key="model.copy.too_large", figure=145, limit=90)
+    assert tried == "q8_0, 145 MB: refused: its file has 145 MB; at most 90 are asked for"  # its own blanks are filled too
     with pytest.raises(TutelageError, match=r"there is no text 'documents.reason.none'"):
         text("documents.many_dropped", "en", removed=3, rows=9, reason_key="documents.reason.none")

@@ -38,7 +38,7 @@ def blanks(text: str) -> set[str]:
 def text(key: str, language: str = "en", **facts: object) -> str:
     """The text for `key` in `language`, its blanks filled with `facts`.
 
-    A fact named `..._key` is the key of another text, which fills the blank `...` in the same language.
+    A fact named `..._key` is the key of another text, which fills the blank `...` in the same language; its own blanks take the same facts.
 
     Raises TutelageError for an unknown key or language or a blank without a fact: a missing text is never shown as a key.
     """
@@ -47,7 +47,8 @@ def text(key: str, language: str = "en", **facts: object) -> str:
         raise TutelageError(f"there is no text {key!r} in the message catalogue. Add it to core/messages.")
     if language not in translations:
         raise TutelageError(f"the text {key!r} has no language {language!r}; it has {', '.join(translations)}.")
-    facts = {**facts, **{name.removesuffix("_key"): text(str(value), language) for name, value in facts.items()
+    plain = {name: value for name, value in facts.items() if not name.endswith("_key")}
+    facts = {**facts, **{name.removesuffix("_key"): text(str(value), language, **plain) for name, value in facts.items()
                          if name.endswith("_key") and name.removesuffix("_key") in blanks(translations[language])}}
     missing = blanks(translations[language]) - set(facts)
     if missing:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tutelage.core.chat import ChatFormat, render
@@ -21,10 +22,12 @@ from tutelage.model.evidence import prepare
 from tutelage.model.export_gguf import check_supported
 from tutelage.model.merge import SAMPLE_PROMPTS, merge
 from tutelage.model.parity import Evidence
-from tutelage.model.reshape import Given, Reshaping, reshape
+from tutelage.model.reshape import Given, Reshaped, Reshaping, reshape
+from tutelage.model.search import search
 from tutelage.model.settings import ModelSettings
 
 STEPS = 3
+JOIN = "+"  # between the steps in the name of a shape
 RESHAPINGS: tuple[Reshaping, ...] = ()  # in this order
 
 
@@ -34,7 +37,7 @@ def make(making: Making, *, base_folder: Callable[[], Path], heal: Heal, weigh: 
     the copies stands in evidence.json (Copies), unless `measure` is off.
 
     Raises InputError for a base that cannot be exported, TutelageError for an adapter of another base or a merge that
-    lost the tune, GateClosed if the copy is not the trained model.
+    lost the tune, GateClosed if the copy is not the trained model, or if none keeps to the target.
     """
     assert isinstance(making.settings, ModelSettings)
     settings = making.settings
@@ -46,15 +49,34 @@ def make(making: Making, *, base_folder: Callable[[], Path], heal: Heal, weigh: 
     difference = merge(base, making.parents["training"].folder / "adapter", merged, samples)
     making.events.note("model", "model.merged", prompts=len(samples), difference=f"{difference:.1e}")
     making.events.step("model", done=1, total=STEPS)
-    shaped, reshaped = reshape(Given(merged, making, settings, chat_format, examples), (*RESHAPINGS, depth_step(heal)))
-    kept = keep_first(Parent(making, settings, shaped, "+".join(step.step for step in reshaped if step.kept), examples, chat_format,
-                             prepare(shaped, merged, examples, chat_format, settings, weigh)))
+    steps = (*RESHAPINGS, depth_step(heal))
+    shaped, reshaped = reshape(Given(merged, making, settings, chat_format, examples), steps)
+    parents = [Parent(making, settings, folder, shape, examples, chat_format, prepare(folder, merged, examples, chat_format, settings, weigh))
+               for folder, shape in _shapes(merged, steps, reshaped) if settings.target.is_set or folder == shaped]
+    kept, parent = search(parents, settings.target) if settings.target.is_set else (keep_first(parents[0]), parents[0])
+    reshaped = _of_shape(making.folder, steps, reshaped, parent.shape)
     _record(making, examples, Evidence(kept=kept.parity, refused=kept.refused, reshaped=reshaped))
     if kept.copies:
         write_whole(making.folder / EVIDENCE, kept.copies.model_dump_json(indent=1))
     making.facts |= {"quantisation": kept.parity.quantisation, "gguf_sha256": file_sha256(kept.path),
                      "gguf_megabytes": round(kept.path.stat().st_size / MEGABYTE), "logit_difference": difference,
                      "agreement": kept.parity.share, "chat_format_hash": chat_format.hash}
+
+
+def _shapes(merged: Path, steps: Sequence[Reshaping], reshaped: Sequence[Reshaped]) -> list[tuple[Path, str]]:
+    """The merged model and what it became after each step that stands, with the names of the steps up to there."""
+    folders = {step.name: merged.parent / step.folder for step in steps}
+    names = [step.step for step in reshaped if step.kept]
+    return [(merged, ""), *((folders[name], JOIN.join(names[:place])) for place, name in enumerate(names, 1))]
+
+
+def _of_shape(folder: Path, steps: Sequence[Reshaping], reshaped: Sequence[Reshaped], shape: str) -> tuple[Reshaped, ...]:
+    """What was done up to this shape; folders of later steps are removed, as a search did not choose them."""
+    folders = {step.name: folder / step.folder for step in steps}
+    later = [step for step in reshaped if step.kept and step.step not in shape.split(JOIN)]
+    for step in later:
+        shutil.rmtree(folders[step.step])
+    return tuple(step for step in reshaped if step not in later)
 
 
 def _checked_base(making: Making, base: Path) -> tuple[Path, ChatFormat]:

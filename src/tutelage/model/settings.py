@@ -4,9 +4,36 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tutelage.core.settings import Settings
+
+
+class Target(Settings):
+    """What the copy must keep to; one of the three. All copies that are allowed are tried, and the best of those that are no worse is kept:
+    the fastest within a limit of bytes or memory, the smallest that is fast enough.
+    """
+
+    megabytes: float = Field(0, ge=0)
+    """The file may have at most so many MB (10^6 bytes); 0 sets no limit."""
+
+    memory_megabytes: float = Field(0, ge=0)
+    """A process that serves 8 answers at once may hold at most so many MB; 0 sets no limit."""
+
+    tokens_per_second: float = Field(0, ge=0)
+    """One answer alone must be written at least so fast on this machine, its prompt read included; 0 asks for no speed."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Target:
+        asked = [name for name in ("megabytes", "memory_megabytes", "tokens_per_second") if getattr(self, name)]
+        if len(asked) > 1:
+            raise ValueError(f"asks for {' and '.join(asked)}; a search has one target. Keep one of them.")
+        return self
+
+    @property
+    def is_set(self) -> bool:
+        """Whether anything is asked for."""
+        return bool(self.megabytes or self.memory_megabytes or self.tokens_per_second)
 
 
 class ModelSettings(Settings):
@@ -42,3 +69,7 @@ class ModelSettings(Settings):
     measure: Literal["off", "quick", "full"] = "quick"
     """What is measured of each copy on held-out rows and kept as evidence: bits per byte, divergence, flips, and in a process of its own
     load time, memory and speed. "quick" takes 16 rows and a few answers, "full" all `parity_prompts` rows, "off" nothing."""
+
+    target: Target = Target()
+    """Searches the copy by what it must keep to, over all sizes and with and without the changes of shape that are asked for;
+    `quantisation` is not read then."""
