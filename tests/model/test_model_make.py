@@ -51,7 +51,7 @@ def test_the_stage_keeps_one_model_its_copy_and_the_evidence(tiny, trained, exam
     assert facts["chat_format_hash"] == CHATML.hash
     assert {fate.row for fate in artifact.history()} == {example.id for example in examples[:20]}
     assert Counter(event.key for event in recorder.events if event.kind == "note") == {
-        "model.merged": 1, "model.exported": 1, "model.parity": 1}
+        "model.merged": 1, "model.trim_offered": 1, "model.exported": 1, "model.parity": 1}
     assert [event.facts["done"] for event in recorder.events if event.kind == "step"] == [1, 2, 3]
     GgufEngine(artifact.file("model-q8_0.gguf"), name="copy", context_length=64).close()
 

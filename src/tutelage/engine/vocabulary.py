@@ -10,6 +10,8 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from tutelage.core.errors import InputError
+from tutelage.core.files import short_hash
+from tutelage.engine.kinds import read_config
 from tutelage.engine.plain_vocabulary import read_plain_vocabulary
 from tutelage.engine.sampling import check_text
 
@@ -39,6 +41,9 @@ PRE_TOKENIZERS: dict[str, dict[str, object]] = {
 }
 WHOLE_WORDS = ("llama-bpe",)  # a text that is a token of its own is never put together from others
 
+VOCABULARY_MARK = "tutelage_vocabulary"  # field of config.json: the hash of the only vocabulary that goes with the weights
+MOST_PADDING = 1_024  # rows of an embedding that stand for no token; published models have up to 905
+
 
 def byte_alphabet() -> dict[str, int]:
     """The 256 characters by which byte-level vocabularies spell bytes. Source: the published GPT-2 vocabulary."""
@@ -51,6 +56,27 @@ def open_tokenizer(folder: Path) -> Tokenizer:
     """The tokenizer of a model folder: its tokenizer.json, or what its older files say. Raises InputError if it has neither."""
     path = folder / "tokenizer.json"
     return Tokenizer.from_file(str(path)) if path.is_file() else read_plain_vocabulary(folder)
+
+
+def vocabulary_hash(tokenizer: Tokenizer) -> str:
+    """Changes with any token or its id."""
+    return short_hash(*(f"{number} {token}" for token, number in sorted(tokenizer.get_vocab().items())))
+
+
+def check_belongs(tokenizer: Tokenizer, folder: Path) -> None:
+    """Raise InputError if the weights of a model folder were made with another vocabulary: all ids would stand for other words."""
+    if not (folder / "config.json").is_file():
+        return
+    config, size = read_config(folder), tokenizer.get_vocab_size()
+    mark, rows = config.get(VOCABULARY_MARK), config.get("vocab_size")
+    if mark is not None and (found := vocabulary_hash(tokenizer)) != mark:
+        told = f"its {size:,} tokens have the hash {found}, the weights were made for {mark}"
+    elif mark is None and isinstance(rows, int) and rows - size > MOST_PADDING:
+        told = f"it has {size:,} tokens, the weights were made for {rows:,}"
+    else:
+        return
+    raise InputError(f"{folder}: this tokenizer.json is not that of the model: {told}. A model with a trimmed vocabulary goes only with "
+                     "its own tokenizer. Copy the whole folder again from where it was made.")
 
 
 def as_served(tokenizer: Tokenizer) -> Tokenizer:
@@ -71,6 +97,7 @@ class Vocabulary:
 
     def __init__(self, folder: Path) -> None:
         self._tokenizer = open_tokenizer(folder)
+        check_belongs(self._tokenizer, folder)
         self._tokenizer.encode_special_tokens = True
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()

@@ -22,8 +22,11 @@ from tutelage.engine.vocabulary import Vocabulary
 FLOOR = 1e-3  # share of the mean below which no column falls, so that a column these rows never use is not thrown away
 
 
-def training_rows(making: Making, limit: int, folder: Path, chat_format: ChatFormat) -> list[tuple[int, ...]]:
-    """Token ids of at most `limit` training rows, first by id, as the model in `folder` spells them; no planted test text among them."""
+def training_rows(making: Making, limit: int | None, folder: Path, chat_format: ChatFormat) -> list[tuple[int, ...]]:
+    """Token ids of all training rows, or of the first `limit` by id, as the model in `folder` spells them.
+
+    No planted test text is among them.
+    """
     vocabulary = Vocabulary(folder)
     rows = [row for row in read_rows(making.parents["dataset"].file("examples.jsonl"), Example)
             if row.part == "train" and row.origin != "canary"]

@@ -25,10 +25,11 @@ from tutelage.model.parity import Evidence
 from tutelage.model.reshape import Given, Reshaped, Reshaping, reshape
 from tutelage.model.search import search
 from tutelage.model.settings import ModelSettings
+from tutelage.model.trim import OFFERED_SHARE, TRIM, share_by_token
 
 STEPS = 3
 JOIN = "+"  # between the steps in the name of a shape
-RESHAPINGS: tuple[Reshaping, ...] = ()  # in this order
+RESHAPINGS: tuple[Reshaping, ...] = (TRIM,)  # in this order
 
 
 def make(making: Making, *, base_folder: Callable[[], Path], heal: Heal, weigh: Weigh) -> None:
@@ -48,6 +49,8 @@ def make(making: Making, *, base_folder: Callable[[], Path], heal: Heal, weigh: 
     merged = making.folder / "merged"
     difference = merge(base, making.parents["training"].folder / "adapter", merged, samples)
     making.events.note("model", "model.merged", prompts=len(samples), difference=f"{difference:.1e}")
+    if settings.trim == "none" and (share := share_by_token(merged)) > OFFERED_SHARE:
+        making.events.note("model", "model.trim_offered", share=round(100 * share, 1))
     making.events.step("model", done=1, total=STEPS)
     steps = (*RESHAPINGS, depth_step(heal))
     shaped, reshaped = reshape(Given(merged, making, settings, chat_format, examples), steps)

@@ -43,6 +43,14 @@ class ModelSettings(Settings):
     """How weights are kept in the copy that is served: "q4_k_m" and "q5_k_m" about 5 and 6 bits (llama.cpp's mixtures), "q8_0" 8 bits (a
     quarter of the size), "f16" 16 bits (half, nearly exact)."""
 
+    trim: Literal["none", "vocabulary"] = "none"
+    """"vocabulary" keeps only the tokens that the training rows use, with all bytes, signs and what frames a chat: a smaller embedding and
+    output layer. Any text can still be written; one unlike the training rows takes more tokens."""
+
+    trim_margin: float = Field(0.01, ge=0)
+    """With `trim`: share by which bits per byte of the held-out answers may rise, with 95 % confidence; else the vocabulary stays whole or,
+    without `fallback`, the stage ends."""
+
     importance_rows: int = Field(16, ge=0)  # 12 rows halved what 4 bits cost SmolLM2-135M, docs/stages/model.md
     """How many training rows tell which weights matter most, so that "q4_k_m" and "q5_k_m" round those least; 0 treats all alike."""
 
