@@ -1,6 +1,7 @@
 """What `show` says of an artifact."""
 
 from tutelage.cli.show import run_show
+from tutelage.core.copies import EVIDENCE, Copies, CopyEvidence
 from tutelage.core.events import Events
 from tutelage.core.files import write_whole
 from tutelage.core.settings import Settings
@@ -20,6 +21,24 @@ def test_showing_a_training_names_its_page_in_the_users_language(tmp_path, capsy
         run_show("training", None, work=tmp_path, language=language, as_json=False)
         page = tmp_path / "training" / "abc" / f"report.{language or 'en'}.html"
         assert capsys.readouterr().out.splitlines()[-1] == f"{told}{page}"
+
+
+def test_showing_a_model_tells_what_was_measured_of_its_copies(tmp_path, capsys):
+    refused = CopyEvidence(name="q4_k_m", quantisation="q4_k_m", shape="", kept=False, reason="model.copy.too_large",
+                           size_bytes=105_000_000, facts={"figure": 105.0, "limit": 90})
+    found = Copies(rows=16, documents=9, copies=(refused,), target="megabytes <= 90")
+    with Store(tmp_path).making("model", "abc", version=1, recipe="r", settings=Settings(), parents={}, inputs={},
+                                events=Events()) as making:
+        write_whole(making.folder / EVIDENCE, found.model_dump_json())
+    run_show("model", None, work=tmp_path, language="en", as_json=False)
+    told = capsys.readouterr().out
+    assert "Searched for: megabytes <= 90.\n" in told
+    assert "copy q4_k_m: 105.0 MB, bits per byte -" in told
+    assert "nobody beats it in: -. refused: its file has 105.0 MB; at most 90 are asked for" in told
+    run_show("model", None, work=tmp_path, language="zh", as_json=False)
+    assert "副本 q4_k_m：105.0 MB" in capsys.readouterr().out
+    run_show("model", None, work=tmp_path, language="en", as_json=True)
+    assert CopyEvidence.model_validate_json(capsys.readouterr().out.splitlines()[-1]) == refused
 
 
 def test_what_has_no_page_names_none(tmp_path, capsys):

@@ -37,7 +37,8 @@ def taught(tiny: Path, rows: Sequence[Example], tmp_path_factory: pytest.TempPat
     return base, folder / "trained"
 
 
-def searched(work: Path, taught: tuple[Path, Path], rows: Sequence[Example], *listeners: Recorder, **target: float) -> dict[str, CopyEvidence]:
+def searched(work: Path, taught: tuple[Path, Path], rows: Sequence[Example], *listeners: Recorder,
+             **target: float) -> dict[str, CopyEvidence]:
     """Evidence by name of a stage that searched under a target; 4 bits of this tiny model are given a chance."""
     artifact = run_model(work, *taught, rows, *listeners, measure="quick", minimum_agreement=0.5, target=target)
     found = Copies.model_validate_json(artifact.file("evidence.json").read_text("utf-8"))
@@ -90,9 +91,9 @@ def test_within_a_limit_of_bytes_the_fastest_is_kept_and_larger_ones_are_not_eve
 
 def test_a_target_that_none_meets_closes_the_gate_and_names_the_nearest(taught, rows, tmp_path):
     with pytest.raises(GateClosed, match=(
-            r"model\.target: none of 4 copies keeps to megabytes <= 0\.001 and is proven to cost less than 0\.01 bits per byte on 12 held-out "
-            r"answers\. The nearest that costs no more is q\w+, with 0\.\d MB and [+-]0\.\d{4} bits per byte \[.*Nothing was kept\. "
-            r"Set model\.target\.megabytes to what q\w+ reaches")):
+            r"model\.target: none of 4 copies keeps to megabytes <= 0\.001 and is proven to cost less than 0\.01 bits per byte on 12 "
+            r"held-out answers\. The nearest that costs no more is q\w+, with 0\.\d MB and [+-]0\.\d{4} bits per byte \[.*"
+            r"Nothing was kept\. Set model\.target\.megabytes to what q\w+ reaches")):
         searched(tmp_path, taught, rows, megabytes=0.001)
     assert remains(tmp_path) == []
 
@@ -120,7 +121,7 @@ def test_a_search_without_measuring_is_refused(taught, rows, tmp_path):
 
 
 def test_two_targets_at_once_are_refused():
-    with pytest.raises(ValidationError, match="asks for megabytes and tokens_per_second; a search has one target. Keep one of them"):
+    with pytest.raises(ValidationError, match=r"asks for megabytes and tokens_per_second; a search has one target\. Keep one of them"):
         ModelSettings.model_validate({"target": {"megabytes": 90, "tokens_per_second": 5}})
 
 

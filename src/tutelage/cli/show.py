@@ -8,12 +8,14 @@ from pathlib import Path
 
 from tutelage.cli.rows import STAGES, show_row, show_uses
 from tutelage.cli.terminal import fact_text, tell_result
+from tutelage.core.copies import EVIDENCE, Copies
 from tutelage.core.errors import InputError
 from tutelage.core.files import read_rows
 from tutelage.core.language import text
 from tutelage.core.records import Deployment, Score
 from tutelage.core.store import Artifact, Store
 from tutelage.endpoint.overrides import told
+from tutelage.scores.page_copies import copies_lines
 from tutelage.scores.page_referee import referee_lines
 from tutelage.scores.results import Report
 
@@ -55,6 +57,7 @@ def _show_artifact(store: Store, what: str, tongue: str, as_json: bool) -> None:
             _tell_overrides(store, artifact, tongue)
         return
     _tell_artifact(artifact, as_json)
+    _tell_copies(artifact, tongue, as_json)
     if not as_json:
         dropped = [fate for fate in artifact.history() if fate.what == "dropped"]
         reasons: dict[str, int] = {}
@@ -107,6 +110,15 @@ def _tell_judge(artifact: Artifact, tongue: str, as_json: bool) -> None:
     found = Report.model_validate_json(artifact.file("report.json").read_text("utf-8")).judge
     assert found is not None
     for line in [json.dumps({"judge": found.model_dump()}, ensure_ascii=False)] if as_json else referee_lines(found, tongue):
+        tell_result(line)
+
+
+def _tell_copies(artifact: Artifact, tongue: str, as_json: bool) -> None:
+    """Print what was measured of the copies of a model; nothing where that was not asked for."""
+    if EVIDENCE not in artifact.manifest.files:
+        return
+    found = Copies.model_validate_json(artifact.file(EVIDENCE).read_text("utf-8"))
+    for line in [copy.model_dump_json() for copy in found.copies] if as_json else copies_lines(found, tongue):
         tell_result(line)
 
 

@@ -54,7 +54,8 @@ def make(making: Making, *, base_folder: Callable[[], Path], heal: Heal, weigh: 
     making.events.step("model", done=1, total=STEPS)
     steps = (*RESHAPINGS, depth_step(heal))
     shaped, reshaped = reshape(Given(merged, making, settings, chat_format, examples), steps)
-    parents = [Parent(making, settings, folder, shape, examples, chat_format, prepare(folder, merged, examples, chat_format, settings, weigh))
+    parents = [Parent(making, settings, folder, shape, examples, chat_format,
+                      prepare(folder, merged, examples, chat_format, settings, weigh))
                for folder, shape in _shapes(merged, steps, reshaped) if settings.target.is_set or folder == shaped]
     kept, parent = search(parents, settings.target) if settings.target.is_set else (keep_first(parents[0]), parents[0])
     reshaped = _of_shape(making.folder, steps, reshaped, parent.shape)

@@ -190,10 +190,10 @@ def _none_left(trials: Sequence[Trial], goal: Goal) -> GateClosed:
         cost = trial.weighed(len(trials)).loss.cost
         if cost.state == "holds":
             return GateClosed(
-                f"model.target: none of {len(trials)} copies keeps to {goal.words} and is proven to cost less than {cost.margin:g} bits per "
-                f"byte on {len(trial.measuring.rows)} held-out answers. The nearest that costs no more is {trial.name}, with "
-                f"{goal.figure(trial):.1f} {goal.unit} and {cost.difference:+.4f} bits per byte [{cost.low:+.4f}, {cost.high:+.4f}]. Nothing "
-                f"was kept. Set model.target.{goal.setting} to what {trial.name} reaches, or ask for another shape (model.trim, "
+                f"model.target: none of {len(trials)} copies keeps to {goal.words} and is proven to cost less than {cost.margin:g} bits "
+                f"per byte on {len(trial.measuring.rows)} held-out answers. The nearest that costs no more is {trial.name}, with "
+                f"{goal.figure(trial):.1f} {goal.unit} and {cost.difference:+.4f} bits per byte [{cost.low:+.4f}, {cost.high:+.4f}]. "
+                f"Nothing was kept. Set model.target.{goal.setting} to what {trial.name} reaches, or ask for another shape (model.trim, "
                 "model.drop_layers).")
     cheapest = min(trials, key=lambda trial: trial.weighed(len(trials)).loss.cost.difference)
     cost = cheapest.weighed(len(trials)).loss.cost

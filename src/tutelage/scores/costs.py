@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tutelage.core.copies import Copies
 from tutelage.core.records import Score
 from tutelage.scores.plot_results import Cost, CostKind
 from tutelage.scores.results import CandidateMeasured
@@ -13,8 +14,22 @@ KINDS: tuple[CostKind, ...] = ("size", "speed", "memory")
 
 def costs_of(measured: Sequence[CandidateMeasured], scores: Sequence[Score]) -> list[Cost]:
     """The costs of every candidate, with those for which nobody beats it by bits per byte."""
+    return _with_best([_cost(one) for one in measured], scores)
+
+
+def costs_of_copies(copies: Copies) -> tuple[list[Cost], list[Score]]:
+    """The same of the copies that were measured, with their bits per byte. Speed is that of one answer alone."""
+    weighed = [(one, one.loss) for one in copies.copies if one.loss]
+    scores = [Score(candidate=one.name, metric="bits_per_byte", value=loss.value, low=loss.low, high=loss.high, n=copies.rows)
+              for one, loss in weighed]
+    found = [Cost(candidate=one.name, size_bytes=one.size_bytes, drafted_tokens=0,
+                  tokens_per_second=one.speed.tokens_per_second if one.speed else None,
+                  peak_memory_mb=one.speed.peak_rss_mb if one.speed else None) for one, _ in weighed]
+    return _with_best(found, scores), scores
+
+
+def _with_best(found: Sequence[Cost], scores: Sequence[Score]) -> list[Cost]:
     quality = {score.candidate: score.value for score in scores if score.metric == "bits_per_byte"}
-    found = [_cost(one) for one in measured]
     best = {kind: best_of({one.candidate: (quality[one.candidate], taken) for one in found
                            if one.candidate in quality and (taken := cost(one, kind)) is not None}, is_fast=kind == "speed")
             for kind in KINDS}

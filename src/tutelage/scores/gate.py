@@ -60,13 +60,15 @@ def apply_rules(copy_base: Comparison, copy_tuned: Comparison, drafting: Sequenc
 
 
 def decide(copy_base: Comparison, copy_tuned: Comparison, drafting: Sequence[Comparison], leaks: int,
-           settings: ScoresSettings, memory: Memory | None = None) -> GateDecision:
+           settings: ScoresSettings, memory: Memory | None = None, *, larger: str | None = None) -> GateDecision:
     """The decision over the copy: open only if every rule is met; the next step answers the first rule that is not, or that could not be
-    measured although it was asked for.
+    measured although it was asked for. `larger` is the next larger copy, "" if there is none, None if that is not known.
     """
     rules = apply_rules(copy_base, copy_tuned, drafting, leaks, settings, memory)
     failed = next((rule for rule in rules if not rule.passed), None)
     next_key, facts = _next_step(failed, copy_base, copy_tuned, leaks, settings)
+    if failed and failed.key == "scores.rule.copy":
+        facts |= _larger(larger)
     return GateDecision(
         is_open=failed is None, verdict=copy_base.verdict or "not enough evidence", candidate=copy_base.candidate,
         versus=copy_base.versus, metric=METRIC, n=copy_base.n, difference=copy_base.difference, low=copy_base.low,
@@ -101,6 +103,12 @@ def _next_step(failed: Rule | None, copy_base: Comparison, copy_tuned: Compariso
         rows = rows_to_decide(margin - copy_tuned.difference, copy_tuned.standard_error, copy_tuned.n, alpha=settings.alpha)
         return ask_for_rows("scores.next.copy_more_rows", "scores.next.copy_close", rows, copy_tuned)
     return failed.key.replace(".rule.", ".next."), {"candidate": copy_base.candidate} if failed.key == "scores.rule.personal" else {}
+
+
+def _larger(larger: str | None) -> dict[str, str | int | float]:
+    """What to do about a copy that is not good enough: the text that fills the blank `larger`, with its own fact."""
+    key = "scores.larger.unknown" if larger is None else "scores.larger.named" if larger else "scores.larger.none"
+    return {"larger_key": key, "size": larger or ""}
 
 
 def ask_for_rows(key: str, key_out_of_reach: str, needed: int | None, comparison: Comparison) -> tuple[str, dict[str, str | int | float]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tutelage.core.copies import EVIDENCE, Copies
 from tutelage.core.errors import InputError
 from tutelage.core.files import read_rows
 from tutelage.core.records import Canary, Example
@@ -25,7 +26,8 @@ class Inputs:
     `seen_is_known`: `train` and `validation` are all that was trained on, so that leaks can be looked for. `train` holds no planted test
     text; these are `canaries`, and `learned` says how often each training row received loss. `common` are runs that stand in so many
     documents that they give nothing away, None where they are not known. `checks` are what drafts must
-    meet, by row. `artifacts` and `files` identify what is compared. `is_judged`: brought from anywhere, not made by a recipe.
+    meet, by row. `artifacts` and `files` identify what is compared. `is_judged`: brought from anywhere, not made by a recipe. `copies` is
+    what the model stage measured of the copies that it tried, if it did.
     """
 
     held_out: Sequence[Example]
@@ -41,6 +43,7 @@ class Inputs:
     canaries: Sequence[Canary] = ()
     learned: Mapping[str, int] = field(default_factory=dict)
     common: Shingles | None = None
+    copies: Copies | None = None
     repeat: str = "tutelage make RECIPE --until scores"
 
 
@@ -52,13 +55,16 @@ def of_stages(making: Making, learned: Mapping[str, int] | None = None) -> Input
     dataset, training = making.parents["dataset"], making.parents["training"]
     parts = rows_of(dataset)
     used = {fate.row for fate in training.history() if fate.what == "kept"}
-    files = {name: digest for name, digest in making.parents["model"].manifest.files.items() if name.endswith(WEIGHTS)}
+    model = making.parents["model"]
+    files = {name: digest for name, digest in model.manifest.files.items() if name.endswith(WEIGHTS)}
+    measured = EVIDENCE in model.manifest.files
     curve = list(read_rows(training.file("curve.jsonl"), CurvePoint))
     canaries = tuple(read_rows(dataset.file(CANARIES), Canary)) if CANARIES in dataset.manifest.files else ()
     return Inputs(parts["held_out"], [row for row in parts["train"] if row.id in used],
                   [row for row in parts["validation"] if row.id in used], curve=curve, files=files,
                   artifacts={stage: parent.id for stage, parent in making.parents.items()}, canaries=canaries,
-                  learned=dict.fromkeys(used, 1) if learned is None else learned, common=common_runs(dataset))
+                  learned=dict.fromkeys(used, 1) if learned is None else learned, common=common_runs(dataset),
+                  copies=Copies.model_validate_json(model.file(EVIDENCE).read_text("utf-8")) if measured else None)
 
 
 def rows_of(dataset: Artifact) -> dict[str, list[Example]]:

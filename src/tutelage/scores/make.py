@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tutelage.core.copies import Copies
 from tutelage.core.errors import InputError
 from tutelage.core.files import write_rows, write_whole
 from tutelage.core.history import Fate
@@ -20,7 +21,7 @@ from tutelage.scores.classifier import TypeClassifier, train_classifier
 from tutelage.scores.compare import compare, judge_reference, judge_rows
 from tutelage.scores.confusion import confusions, reliability
 from tutelage.scores.contamination import by_relation, hint, leaked, relatives, seems_known
-from tutelage.scores.costs import costs_of
+from tutelage.scores.costs import costs_of, costs_of_copies
 from tutelage.scores.gate import apply_rules, decide, judge_copy
 from tutelage.scores.inputs import Inputs, of_stages
 from tutelage.scores.judged import decide_judged, decides, judged_rules
@@ -220,7 +221,7 @@ def _compute(rows: Inputs, measured: Sequence[CandidateMeasured], examples: Mapp
     familiar = relatives(rows.train, scored)
     leaks = len(leaked([*rows.train, *rows.validation], scored, rows.common)) if rows.seen_is_known else None
     memory = _memory(rows, by_name, judged, roles, settings)
-    rules, decision = _decide(by_pair, roles, drafting, leaks, settings, memory)
+    rules, decision = _decide(by_pair, roles, drafting, leaks, settings, memory, rows.copies)
     referred = [examples[row] for row in drafted or examples if examples[row].text]
     reply_tokens = {row.row: row.reply_tokens for row in judged[roles.base]} if tokens_agree else {}
     typed = [example for example in scored if example.text and example.clause_type]
@@ -255,7 +256,7 @@ def _same_tokens(measured: Sequence[CandidateMeasured]) -> bool:
 
 
 def _decide(by_pair: Mapping[tuple[str, str, str], Comparison], roles: _Roles, drafting: Sequence[Comparison], leaks: int | None,
-            settings: ScoresSettings, memory: Memory | None) -> tuple[list[Rule], GateDecision]:
+            settings: ScoresSettings, memory: Memory | None, copies: Copies | None) -> tuple[list[Rule], GateDecision]:
     if roles.tuned is None or leaks is None:
         measured = {metric for _, _, metric in by_pair}
         compared = by_pair[roles.copy, roles.base, decides(measured)]
@@ -263,7 +264,7 @@ def _decide(by_pair: Mapping[tuple[str, str, str], Comparison], roles: _Roles, d
         return rules, decide_judged(compared, rules, settings)
     copy_base, copy_tuned = (by_pair[roles.copy, other, "bits_per_byte"] for other in (roles.base, roles.tuned))
     return (apply_rules(copy_base, copy_tuned, drafting, leaks, settings, memory),
-            decide(copy_base, copy_tuned, drafting, leaks, settings, memory))
+            decide(copy_base, copy_tuned, drafting, leaks, settings, memory, larger=copies.larger if copies else None))
 
 
 def _report(rows: Inputs, found: _Found, measured: Sequence[CandidateMeasured], roles: _Roles, classifier: TypeClassifier | None,
@@ -290,7 +291,8 @@ def _report(rows: Inputs, found: _Found, measured: Sequence[CandidateMeasured], 
         examples=choose_examples(found.rows, found.examples),
         worst=choose_worst(found.rows, found.examples, candidate=roles.copy, base=roles.base, metric=found.decision.metric),
         is_judged=rows.is_judged, repeat=rows.repeat, not_measured=(*rows.not_measured, *_not_measured(measured)), heat=tuple(found.heat),
-        confusions=tuple(confusions(found.rows)), reliability=found.reliability, costs=tuple(costs_of(measured, found.scores)))
+        confusions=tuple(confusions(found.rows)), reliability=found.reliability, costs=tuple(costs_of(measured, found.scores)),
+        copies=rows.copies)
 
 
 def _not_measured(measured: Sequence[CandidateMeasured]) -> list[Limit]:
@@ -316,6 +318,7 @@ def _write(making: Making, rows: Inputs, found: _Found, report: Report, settings
             "candidates": plots.candidates_plot(report.scores, report.candidates, language),
             "forest": plots.forest_plot(report.comparisons, report.copy_margin, report.decision.versus, language),
             "pareto": plots.pareto_plot(report.costs, report.scores, language),
+            "copies": plots.pareto_plot(*costs_of_copies(report.copies), language, name="copies") if report.copies else "",
             "reliability": plots.reliability_plot(report.reliability, language),
             "exposure": plots.exposure_plot(report.memory.canaries if report.memory else None, language),
         }

@@ -14,6 +14,7 @@ from tutelage.scores.figures import figure, is_share, signed
 from tutelage.scores.metrics import METRICS
 from tutelage.scores.page_ability import ability_section
 from tutelage.scores.page_beside import advice, beside_section
+from tutelage.scores.page_copies import copies_section
 from tutelage.scores.page_heat import confusion_section, costs_table, heat_section
 from tutelage.scores.page_memory import contamination_section, drawing, memory_section
 from tutelage.scores.page_referee import referee_section
@@ -57,7 +58,8 @@ class _Page:
     def body(self, plots: Mapping[str, str]) -> str:
         """All sections, the verdict first."""
         report = self.report
-        sections = [self.verdict(), self.numbers(), self.beside(), self.plots(plots), self.slices(),
+        sections = [self.verdict(), self.numbers(), self.beside(), self.plots(plots),
+                    copies_section(report.copies, self.language, plots.get("copies", "")), self.slices(),
                     confusion_section(report, self.say, self._type),
                     contamination_section(report, self.language, self.say), memory_section(report, self.say, plots.get("exposure", "")),
                     ability_section(report, self.say), referee_section(report.judge, self.language),

@@ -121,8 +121,11 @@ def forest_plot(comparisons: Sequence[Comparison], margin: float | None, base: s
     return _svg(figure, "forest")
 
 
-def pareto_plot(costs: Sequence[Cost], scores: Sequence[Score], language: str) -> str:
-    """Bits per byte with its interval against each cost that is known of two candidates; those that nobody beats are filled and joined."""
+def pareto_plot(costs: Sequence[Cost], scores: Sequence[Score], language: str, *, name: str = "pareto") -> str:
+    """Bits per byte with its interval against each cost that is known of two candidates; those that nobody beats are filled and joined.
+
+    `name` tells plots of the same page apart.
+    """
     quality = {score.candidate: score for score in scores if score.metric == "bits_per_byte"}
     drawn = {kind: points for kind in KINDS if len(points := _points(costs, kind, quality)) > 1}
     if not drawn:
@@ -144,7 +147,7 @@ def pareto_plot(costs: Sequence[Cost], scores: Sequence[Score], language: str) -
     first = np.atleast_1d(panels)[0]
     first.set_ylabel(text("scores.plot.loss_bits", language))
     figure.legend(*first.get_legend_handles_labels(), loc="outside upper left", ncols=4, frameon=False)
-    return _svg(figure, "pareto")
+    return _svg(figure, name)
 
 
 def _points(costs: Sequence[Cost], kind: CostKind, quality: Mapping[str, Score]) -> dict[str, tuple[float, bool]]:

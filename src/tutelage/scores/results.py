@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from tutelage.core.copies import Copies
 from tutelage.core.records import Answer, GateDecision, Language, Record, Score, Verdict
 from tutelage.scores.ability_results import AbilityAnswer, AbilityScores
 from tutelage.scores.beside_results import BesideScores
@@ -338,7 +339,8 @@ class Report(Record):
 
     `is_judged`: two models were brought from anywhere, not made by a recipe; then there is no copy to compare with its parent.
     `repeat` is the command that does it again. `trained_rows` are the rows that training truly used, with those that it was watched by:
-    leaks are looked for among these; None where they are not known. `relations` are empty unless there are rows of both kinds.
+    leaks are looked for among these; None where they are not known. `relations` are empty unless there are rows of both kinds. `copies` is
+    what the model stage measured of the copies that it tried, None if it did not.
     """
 
     decision: GateDecision
@@ -382,3 +384,4 @@ class Report(Record):
     confusions: tuple[Confusion, ...] = ()
     reliability: Reliability | None = None
     costs: tuple[Cost, ...] = ()
+    copies: Copies | None = None

@@ -1,0 +1,73 @@
+"""The page's section on copies: all that were tried, kept or refused and why, what each costs and how it runs."""
+
+from __future__ import annotations
+
+from html import escape
+
+from tutelage.core.copies import Copies, CopyEvidence
+from tutelage.core.language import text
+from tutelage.scores.costs import costs_of_copies
+from tutelage.scores.page_memory import drawing
+
+COLUMNS = ("copy", "size", "bits", "difference", "kl", "top_1", "flips", "load", "memory", "first", "each", "single", "together", "best",
+           "verdict")
+NONE = "-"
+
+
+def copies_section(copies: Copies | None, language: str, plot: str) -> str:
+    """The table, and the plot where there is one; "" where copies were not measured."""
+    if copies is None:
+        return ""
+
+    def say(key: str, **facts: object) -> str:
+        return escape(text(f"scores.{key}", language, **facts))
+
+    best = {one.candidate: [say(f"cost.{kind}") for kind in one.best] for one in costs_of_copies(copies)[0]}
+    head = "".join(f'<th scope="col">{say(f"copies.column.{name}")}</th>' for name in COLUMNS)
+    rows = "".join(_row(one, language, ", ".join(best.get(one.name, ())) or NONE) for one in copies.copies)
+    threads = next((one.speed for one in copies.copies if one.speed), None)
+    ran = say("copies.ran", threads=threads.threads, prompts=threads.prompts, new_tokens=threads.new_tokens,
+              context_length=threads.context_length, streams=threads.streams) if threads else ""
+    sought = say("copies.target", target=copies.target) if copies.target else ""
+    facts = say("copies.note", rows=copies.rows, documents=copies.documents)
+    return (f'<section><h2>{say("copies.title")}</h2><p>{" ".join(one for one in (sought, facts, ran) if one)}</p>'
+            f'<div class="wide"><table class="copies"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+            f'{drawing("copies", plot, say) if plot else ""}</section>')
+
+
+def _row(one: CopyEvidence, language: str, best: str) -> str:
+    cells = "".join(f"<td>{cell}</td>" for cell in (*figures(one), best))
+    chip = "good" if one.kept else "open"
+    state = escape(text("scores.copies.kept" if one.kept else "scores.copies.refused", language))
+    reason = escape(text(one.reason, language, **one.facts))
+    return (f'<tr><th scope="row">{escape(one.name)}</th>{cells}<td><span class="chip {chip}">{state}</span> {reason}</td></tr>')
+
+
+def copies_lines(copies: Copies, language: str) -> list[str]:
+    """The same as lines of text."""
+    best = {one.candidate: ", ".join(text(f"scores.cost.{kind}", language) for kind in one.best) for one in costs_of_copies(copies)[0]}
+    lines = [text("scores.copies.target", language, target=copies.target)] if copies.target else []
+    for one in copies.copies:
+        cells = dict(zip(COLUMNS[1:], figures(one), strict=False))
+        lines.append(text("scores.copies.line", language, name=one.name, best=best.get(one.name) or NONE,
+                          reason=text(one.reason, language, **one.facts), **cells))
+    return lines
+
+
+def figures(one: CopyEvidence) -> list[str]:
+    """The numbers of one copy as they are printed, in the order of the columns; "-" for what was not measured."""
+    loss, strayed, speed = one.loss, one.fidelity, one.speed
+    return [
+        f"{one.size_bytes / 1e6:,.1f}",
+        f"{loss.value:.4f} [{loss.low:.4f}, {loss.high:.4f}]" if loss else NONE,
+        f"{loss.cost.difference:+.4f} [{loss.cost.low:+.4f}, {loss.cost.high:+.4f}]" if loss else NONE,
+        f"{strayed.kl_nats:.4f}" if strayed else NONE,
+        f"{100 * strayed.top_1_share:.1f} %" if strayed else NONE,
+        f"{strayed.right_to_wrong} / {strayed.wrong_to_right}" if strayed else NONE,
+        f"{speed.load_seconds:.2f}" if speed else NONE,
+        f"{speed.peak_rss_mb:,.0f}" if speed else NONE,
+        f"{speed.first_token_ms:,.0f}" if speed else NONE,
+        f"{speed.token_ms:.1f}" if speed else NONE,
+        f"{speed.tokens_per_second:.1f}" if speed else NONE,
+        f"{speed.tokens_per_second_streams:.1f}" if speed else NONE,
+    ]
