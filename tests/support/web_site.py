@@ -22,7 +22,7 @@ from tutelage.core.engine import CannotDo
 from tutelage.core.errors import InputError, TutelageError
 from tutelage.core.events import Events
 from tutelage.core.files import write_rows, write_whole
-from tutelage.core.records import Answer, Deployment, GateDecision, Sampling, TokenChance, TokenScore, Unlabelled
+from tutelage.core.records import Answer, Constraint, Deployment, GateDecision, Sampling, TokenChance, TokenScore, Unlabelled
 from tutelage.core.settings import Settings
 from tutelage.core.store import Store
 from tutelage.desk.desk import open_desk
@@ -53,6 +53,7 @@ class CharacterEngine:
         self.tokens_made = 0
         self.rows_embedded = 0
         self.samplings: list[Sampling] = []
+        self.constraints: list[Constraint | None] = []
         self.prompts: list[tuple[int, ...]] = []
         self.is_closed = False
         self.failure: TutelageError | None = None
@@ -68,14 +69,17 @@ class CharacterEngine:
     def detokenize(self, token_ids: Sequence[int]) -> str:
         return "".join(chr(token) for token in token_ids if token < 0x110000)
 
-    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, end_ids: Sequence[int]) -> list[Answer]:
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, end_ids: Sequence[int],
+                 constraint: Constraint | None = None) -> list[Answer]:
         return [last for prompt in prompts for last in self.stream(prompt, sampling, end_ids=end_ids) if isinstance(last, Answer)]
 
-    def stream(self, prompt_ids: Sequence[int], sampling: Sampling, *, end_ids: Sequence[int]) -> Iterator[str | Answer]:
+    def stream(self, prompt_ids: Sequence[int], sampling: Sampling, *, end_ids: Sequence[int],
+               constraint: Constraint | None = None) -> Iterator[str | Answer]:
         if self.failure:
             raise self.failure
         self.begun += 1
         self.samplings.append(sampling)
+        self.constraints.append(constraint)
         self.prompts.append(tuple(prompt_ids))
         cut = min([self.reply.index(stop) for stop in sampling.stop if stop in self.reply], default=len(self.reply))
         text = self.reply[:min(cut, sampling.max_tokens)]

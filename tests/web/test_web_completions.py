@@ -147,7 +147,7 @@ def test_what_breaks_a_stream_is_told_in_the_stream_with_its_id(tmp_path, visit)
 class Breaking(CharacterEngine):
     """Falls over after the first piece."""
 
-    def stream(self, prompt_ids, sampling, *, end_ids):
+    def stream(self, prompt_ids, sampling, *, end_ids, constraint=None):
         yield "甲"
         raise ServiceUnavailable("the engine fell over")
 

@@ -84,7 +84,7 @@ def test_text_parts_are_joined_as_they_stand(client, tuned):
 
 
 @pytest.mark.parametrize("change, param, code", [
-    ({"tools": []}, "tools", "unknown_parameter"),
+    ({"tools": []}, "tools", "invalid_value"),
     ({"logprobs": 1}, "logprobs", "invalid_value"),
     ({"top_logprobs": 2}, "top_logprobs", "invalid_value"),
     ({"logprobs": True, "top_logprobs": 21}, "top_logprobs", "invalid_value"),
@@ -106,7 +106,13 @@ def test_text_parts_are_joined_as_they_stand(client, tuned):
     ({"stream": True, "stream_options": {"more": 1}}, "stream_options.more", "unknown_parameter"),
     ({"messages": []}, "messages", "invalid_value"),
     ({"messages": "hello"}, "messages", "invalid_value"),
-    ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role", "invalid_value"),
+    ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].tool_call_id", "missing_required_parameter"),
+    ({"messages": [{"role": "developer", "content": "x"}]}, "messages[0].role", "invalid_value"),
+    ({"functions": []}, "functions", "unknown_parameter"),
+    ({"presence_penalty": 2.5}, "presence_penalty", "invalid_value"),
+    ({"frequency_penalty": "1"}, "frequency_penalty", "invalid_value"),
+    ({"logit_bias": {"x": 1}}, "logit_bias.x", "invalid_value"),
+    ({"logit_bias": {"7": 101}}, "logit_bias.7", "invalid_value"),
     ({"messages": [{"role": "user"}]}, "messages[0].content", "missing_required_parameter"),
     ({"messages": [{"role": "user", "content": "x", "name": "n"}]}, "messages[0].name", "unknown_parameter"),
     ({"messages": [{"role": "user", "content": [{"type": "image_url", "text": "x"}]}]}, "messages[0].content[0].type", "invalid_value"),

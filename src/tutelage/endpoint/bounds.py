@@ -26,7 +26,7 @@ class Bounds:
 
     def check(self, words: str, reader: CallReader | None) -> None:
         """Raise ServiceUnavailable for a finished reply that is not what was asked."""
-        found = [mistake_in(arguments, self.tools[name]) for name, arguments in reader.calls] if reader else []
+        found = [mistake_in(call.arguments, self.tools[call.name]) for call in reader.calls] if reader else []
         if self.schema is not None and not found:
             found = [mistake_in(words, self.schema)]
         for mistake in filter(None, found):

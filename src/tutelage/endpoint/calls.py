@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from tutelage.core.tool_chat import Dialect
+from tutelage.core.tool_chat import Call, Dialect
 from tutelage.endpoint.grammar import Grammar, literal
 from tutelage.endpoint.schema_words import Schema
 
@@ -53,15 +54,15 @@ def _reached(trigger: str, written: str) -> int:
 
 
 class CallPiece(str):
-    """A piece of a call's arguments, with which call it belongs to; the first piece of a call is empty and tells its name."""
+    """A piece of a call's arguments, with which call it belongs to; the first piece of a call is empty and opens it."""
 
     number: int
-    name: str
+    opens: Call | None
 
-    def __new__(cls, text: str, *, number: int, name: str = "") -> CallPiece:
+    def __new__(cls, text: str, *, number: int, opens: Call | None = None) -> CallPiece:
         """The piece."""
         made = super().__new__(cls, text)
-        made.number, made.name = number, name
+        made.number, made.opens = number, opens
         return made
 
 
@@ -73,7 +74,7 @@ class CallReader:
 
     def __init__(self, dialect: Dialect) -> None:
         self.words = ""
-        self.calls: list[tuple[str, str]] = []
+        self.calls: list[Call] = []
         self._dialect = dialect
         self._held = ""
         self._place: Literal["words", "name", "arguments", "end"] = "words"
@@ -124,8 +125,9 @@ class CallReader:
         if place < 0:
             return False
         name, self._held = self._held[len(begin):place], self._held[place + len(middle):]
-        told.append(CallPiece("", number=len(self.calls), name=name))
-        self.calls.append((name, ""))
+        call = Call(id=f"call_{secrets.token_hex(12)}", name=name, arguments="")
+        told.append(CallPiece("", number=len(self.calls), opens=call))
+        self.calls.append(call)
         self._place, self._depth = "arguments", 0
         return True
 
@@ -145,8 +147,7 @@ class CallReader:
                     break
         piece, self._held = self._held[:length], self._held[length:]
         if piece:
-            name, arguments = self.calls[-1]
-            self.calls[-1] = name, arguments + piece
+            self.calls[-1] = self.calls[-1].model_copy(update={"arguments": self.calls[-1].arguments + piece})
             told.append(CallPiece(piece, number=len(self.calls) - 1))
         return self._place == "end"
 

@@ -12,7 +12,7 @@ from tutelage.endpoint.schema_words import NOTES, Schema, branches_of, kinds_of,
 COMMON = {
     "ws": r'(" " | "\n" [ \t]{0,24})?',
     "sp": '" "?',
-    "char": r'[^"\\\x00-\x1f\x7f] | "\\" (["\\/bfnrt] | "u" ([0-9a-cefA-CEF] [0-9a-fA-F]{3} | [dD] [0-7] [0-9a-fA-F]{2}))',
+    "char": r'[^"\\\x00-\x1f\x7f\uD800-\uDFFF] | "\\" (["\\/bfnrt] | "u" ([0-9a-cefA-CEF] [0-9a-fA-F]{3} | [dD] [0-7] [0-9a-fA-F]{2}))',
     "text": r'"\"" char* "\""',
     "number": f'"-"? ({DIGITS}) {FRACTION}? ([eE] [-+]? [0-9]{{1,2}})?',
     "integer": f'"-"? ({DIGITS})',

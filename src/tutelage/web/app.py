@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
+from tutelage.core.engine import CannotDo
 from tutelage.core.errors import InputError, ServiceUnavailable, TutelageError
 from tutelage.core.language import text
 from tutelage.desk.errors import DeskError, NotFound
@@ -38,7 +39,8 @@ from tutelage.web.training_pages import training_routes
 CLIENT_LEFT = 499
 # Which failure is whose fault: our own in all other cases.
 FAILURES: tuple[tuple[type[TutelageError], int, str], ...] = ((ServiceUnavailable, 503, "server_error"),
-                                                             (InputError, 400, "invalid_request_error"))
+                                                             (InputError, 400, "invalid_request_error"),
+                                                             (CannotDo, 400, "invalid_request_error"))
 HTTP_TEXTS = {400: "web.error.altered", 404: "web.error.not_found"}
 
 

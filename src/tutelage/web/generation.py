@@ -12,10 +12,14 @@ from tutelage.core.chat import end_id, render
 from tutelage.core.engine import Engine, TellsChances
 from tutelage.core.errors import InputError
 from tutelage.core.records import Answer, Sampling
+from tutelage.endpoint.bounds import FREE, Bounds
+from tutelage.endpoint.calls import CallReader
+from tutelage.endpoint.schema_words import SchemaMistake
 from tutelage.endpoint.serving import Served
 from tutelage.web.auth import error_response
 from tutelage.web.openai_answers import Told, spell
 from tutelage.web.openai_shapes import AnswerRequest, ChatRequest, TextRequest
+from tutelage.web.openai_turns import TurnMistake, conversation
 from tutelage.web.site import Site
 from tutelage.web.streaming import Pieces
 
@@ -30,17 +34,20 @@ class Wanted:
     likeliest: int | None
     is_echoed: bool = False
     echo: str = ""
+    bounds: Bounds = FREE
 
 
 def chat_choices(served: Served, asked: ChatRequest) -> list[Wanted] | JSONResponse:
     """The choices of a chat, or the 400 that says why there can be none."""
     try:
-        ids = render([message.message() for message in asked.messages], served.chat_format, served.engine, reply=True).ids
+        bounds = asked.bounds(served.chat_format)
+        messages, chat_format = conversation(asked.messages, asked.told_tools, served.chat_format)
+        ids = render(messages, chat_format, served.engine, reply=True).ids
     except InputError as error:
-        return error_response(400, f"Invalid value for 'messages': {error}", param="messages", code="invalid_value")
+        return misplaced(error, "messages")
     ends = (end_id(served.chat_format, served.engine),)
     return _too_long(served, asked, len(ids), "messages") or _no_chances(served, asked) or [
-        Wanted(ids, _sampling(asked, number, served.engine.context_length - len(ids)), ends, asked.likeliest)
+        Wanted(ids, _sampling(asked, number, served.engine.context_length - len(ids)), ends, asked.likeliest, bounds=bounds)
         for number in range(asked.n or 1)]
 
 
@@ -54,7 +61,7 @@ def text_choices(served: Served, asked: TextRequest) -> list[Wanted] | JSONRespo
             begin = [engine.special(chat_format.begin)] if chat_format.begin and isinstance(prompt, str) else []
             ids = tuple([*begin, *engine.tokenize(prompt)] if isinstance(prompt, str) else prompt)
         except InputError as error:
-            return error_response(400, f"Invalid value for 'prompt': {error}", param="prompt", code="invalid_value")
+            return misplaced(error, "prompt")
         refused = _too_long(served, asked, len(ids), "prompt") or _no_chances(served, asked)
         if refused:
             return refused
@@ -72,12 +79,27 @@ def pieces_of(site: Site, served: Served, choices: Sequence[Wanted]) -> Pieces:
                 yield _tell(engine, wanted, Answer(text="", token_ids=(), prompt_tokens=len(wanted.ids), finish_reason="length",
                                                    model=served.name))
                 continue
-            for piece in engine.stream(wanted.ids, wanted.sampling, end_ids=wanted.end_ids):
-                yield _tell(engine, wanted, piece) if isinstance(piece, Answer) else piece
+            yield from _pieces(engine, wanted)
 
 
-def _tell(engine: Engine, wanted: Wanted, answer: Answer) -> Answer:
-    """The answer with the log-probabilities that were asked for; the copy that answers is scored again, token for token."""
+def _pieces(engine: Engine, wanted: Wanted) -> Pieces:
+    """The pieces of one choice: words, and those of calls where it is read for calls; then its Answer, checked if it is whole."""
+    reader = CallReader(wanted.bounds.dialect) if wanted.bounds.dialect else None
+    for piece in engine.stream(wanted.ids, wanted.sampling, end_ids=wanted.end_ids, constraint=wanted.bounds.constraint):
+        if not isinstance(piece, Answer):
+            yield from reader.feed(piece) if reader else (piece,)
+            continue
+        if reader:
+            yield from reader.end()
+        if piece.finish_reason == "stop":
+            wanted.bounds.check(piece.text, reader)
+        yield _tell(engine, wanted, piece, reader)
+
+
+def _tell(engine: Engine, wanted: Wanted, answer: Answer, reader: CallReader | None = None) -> Answer:
+    """The answer with its calls, and the log-probabilities that were asked for; the copy that answers is scored again, token for token."""
+    if reader and reader.calls:
+        answer = Told(**{**answer.model_dump(), "text": reader.words}, calls=tuple(reader.calls))
     if wanted.likeliest is None:
         return answer
     assert isinstance(engine, TellsChances)
@@ -87,7 +109,7 @@ def _tell(engine: Engine, wanted: Wanted, answer: Answer) -> Answer:
     tokens = [spell(engine, chance.token_id, chance) for chance in chances]
     if wanted.is_echoed:
         tokens.insert(0, spell(engine, row[0], None))
-    return Told(**answer.model_dump(), tokens=tuple(tokens))
+    return Told(**{**dict(answer), "tokens": tuple(tokens)})
 
 
 def _sampling(asked: AnswerRequest, number: int, room: int) -> Sampling:
@@ -95,7 +117,16 @@ def _sampling(asked: AnswerRequest, number: int, room: int) -> Sampling:
     seed = secrets.randbits(31) if asked.seed is None else (asked.seed + number) % 2**31
     return Sampling(max_tokens=room if asked.reply_limit is None else asked.reply_limit,
                     temperature=1.0 if asked.temperature is None else asked.temperature,
-                    top_p=1.0 if asked.top_p is None else asked.top_p, seed=seed, stop=asked.stops)
+                    top_p=1.0 if asked.top_p is None else asked.top_p, seed=seed, stop=asked.stops,
+                    presence_penalty=asked.presence_penalty or 0.0, frequency_penalty=asked.frequency_penalty or 0.0,
+                    logit_bias=tuple((int(token), bias) for token, bias in (asked.logit_bias or {}).items()))
+
+
+def misplaced(error: InputError, param: str) -> JSONResponse:
+    """The 400 for what a parameter may not hold, with the place in a conversation or schema."""
+    param = error.place if isinstance(error, (SchemaMistake, TurnMistake)) else param
+    code = error.code if isinstance(error, TurnMistake) else "invalid_json_schema" if isinstance(error, SchemaMistake) else "invalid_value"
+    return error_response(400, f"Invalid value for {param!r}: {error}", param=param, code=code)
 
 
 def _too_long(served: Served, asked: AnswerRequest, prompt: int, param: str) -> JSONResponse | None:

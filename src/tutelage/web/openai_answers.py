@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from tutelage.core.engine import Tokenizer
 from tutelage.core.records import Answer, TokenChance, TokenScore
+from tutelage.core.tool_chat import Call
+from tutelage.endpoint.calls import CallPiece
 
 Json = dict[str, object]
 DONE = "data: [DONE]\n\n"
@@ -23,9 +25,10 @@ class Spelled:
 
 
 class Told(Answer):
-    """An answer with its tokens' log-probabilities; with the prompt's before them where it is echoed."""
+    """An answer with its calls of tools, or its tokens' log-probabilities; with the prompt's before them where it is echoed."""
 
-    tokens: tuple[Spelled, ...]
+    calls: tuple[Call, ...] = ()
+    tokens: tuple[Spelled, ...] | None = None
 
 
 def spell(tokenizer: Tokenizer, token_id: int, chance: TokenChance | None) -> Spelled:
@@ -60,24 +63,33 @@ class ChatShape:
 
     def choice(self, index: int, answer: Answer, prompt: str) -> Json:
         """One whole choice."""
-        message = {"role": "assistant", "content": answer.text, "refusal": None}
-        return {"index": index, "message": message, "logprobs": self.logprobs(answer), "finish_reason": answer.finish_reason}
+        calls = answer.calls if isinstance(answer, Told) else ()
+        message: Json = {"role": "assistant", "content": answer.text if answer.text or not calls else None, "refusal": None}
+        if calls:
+            message["tool_calls"] = [{"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+                                     for call in calls]
+        return {"index": index, "message": message, "logprobs": self.logprobs(answer), "finish_reason": _why_ended(answer)}
 
     def first(self, index: int, prompt: str) -> Json:
         """What opens a choice in a stream."""
         return {"index": index, "delta": {"role": "assistant", "content": ""}, "logprobs": None, "finish_reason": None}
 
     def piece(self, index: int, piece: str) -> Json:
-        """A piece of a choice in a stream."""
-        return {"index": index, "delta": {"content": piece}, "logprobs": None, "finish_reason": None}
+        """A piece of a choice in a stream: words, or a part of a call, whose first part has its id and name."""
+        delta: Json = {"content": piece}
+        if isinstance(piece, CallPiece):
+            opening: Json = {"id": piece.opens.id, "type": "function"} if piece.opens else {}
+            function: Json = {"name": piece.opens.name, "arguments": ""} if piece.opens else {"arguments": str(piece)}
+            delta = {"tool_calls": [{"index": piece.number, **opening, "function": function}]}
+        return {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
 
     def last(self, index: int, answer: Answer) -> Json:
         """What closes a choice in a stream."""
-        return {"index": index, "delta": {}, "logprobs": self.logprobs(answer), "finish_reason": answer.finish_reason}
+        return {"index": index, "delta": {}, "logprobs": self.logprobs(answer), "finish_reason": _why_ended(answer)}
 
     def logprobs(self, answer: Answer) -> Json | None:
         """A list of the tokens, each with the likeliest ones in its place; null where none were asked for."""
-        if not isinstance(answer, Told):
+        if not isinstance(answer, Told) or answer.tokens is None:
             return None
         content = []
         for token in answer.tokens:
@@ -111,7 +123,7 @@ class TextShape:
 
     def logprobs(self, answer: Answer) -> Json | None:
         """Four lists side by side; null where none were asked for."""
-        if not isinstance(answer, Told):
+        if not isinstance(answer, Told) or answer.tokens is None:
             return None
         offsets, end = [], 0
         for token in answer.tokens:
@@ -120,6 +132,11 @@ class TextShape:
         return {"tokens": [token.text for token in answer.tokens], "text_offset": offsets,
                 "token_logprobs": [token.chance.logprob if token.chance else None for token in answer.tokens],
                 "top_logprobs": [_top(token) for token in answer.tokens]}
+
+
+def _why_ended(answer: Answer) -> str:
+    """Calls end a reply for a reason of their own, unless the limit cut them."""
+    return "tool_calls" if answer.finish_reason == "stop" and isinstance(answer, Told) and answer.calls else answer.finish_reason
 
 
 def _one(text: str, logprob: float) -> Json:

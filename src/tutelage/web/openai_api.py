@@ -17,11 +17,12 @@ from tutelage.web.answering import Answering
 from tutelage.web.auth import asker, error_response, visitor_of
 from tutelage.web.generation import Wanted, chat_choices, text_choices
 from tutelage.web.openai_answers import ChatShape, Json, TextShape
-from tutelage.web.openai_shapes import ChatRequest, TextRequest, read_request
+from tutelage.web.openai_shapes import AnswerRequest, TextRequest, read_request
+from tutelage.web.openai_tools import ToolChatRequest
 from tutelage.web.site import Site
 from tutelage.web.streaming import Turns
 
-Wish = TypeVar("Wish", ChatRequest, TextRequest)
+Wish = TypeVar("Wish", bound=AnswerRequest)
 Choices = list[Wanted] | JSONResponse
 
 
@@ -51,7 +52,7 @@ def openai_routes(site: Site, turns: Turns, meter: Meter) -> APIRouter:
 
     @router.post("/chat/completions")
     async def chat(request: Request) -> Response:
-        return await _generate(Answering(site, turns, meter, request, ChatShape()), ChatRequest, chat_choices)
+        return await _generate(Answering(site, turns, meter, request, ChatShape()), ToolChatRequest, chat_choices)
 
     @router.post("/completions")
     async def complete(request: Request) -> Response:
@@ -69,8 +70,11 @@ async def _generate(answering: Answering, kind: type[Wish], choices_of: Callable
 
 async def _checked(answering: Answering, kind: type[Wish], choices_of: Callable[[Served, Wish], Choices]) -> Response:
     asked = read_request(await answering.request.body(), kind)
-    if isinstance(asked, Response):
-        return asked
+    return asked if isinstance(asked, Response) else await answer_request(answering, asked, choices_of)
+
+
+async def answer_request(answering: Answering, asked: Wish, choices_of: Callable[[Served, Wish], Choices]) -> Response:
+    """The answer to a checked request, or the error that says why there is none."""
     served = await run_sync(find_model, answering.site, answering.request, asked.model)
     if isinstance(served, Response):
         return served

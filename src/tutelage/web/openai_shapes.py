@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 from starlette.responses import JSONResponse
 
-from tutelage.core.records import Message
+from tutelage.core.chat import ChatFormat
+from tutelage.endpoint.bounds import FREE, Bounds
 from tutelage.web.auth import error_response
 
 # Pydantic names the branch of a union in the place of an error; clients know no branches.
-BRANCH = re.compile(r"str|list\[.*|constrained-.*")
+BRANCH = re.compile(r"str|list\[.*|constrained-.*|literal\[.*|NamedTool|\[key\]")
 MOST_CHOICES = 16
 MOST_LIKELIEST = 20
+MOST_BIASES = 300
 Metadata = Annotated[dict[Annotated[str, Field(min_length=1, max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16)]
+TokenId = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]  # keys of a JSON object are texts
 Stop = Annotated[str, Field(min_length=1)] | Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=4)]
 
 
@@ -36,16 +39,35 @@ class TextPart(Shape):
     text: str
 
 
+class CalledFunction(Shape):
+    """The function that was called, its arguments as JSON text. `parsed_arguments` is what OpenAI's client read in them and sends along."""
+
+    name: str
+    arguments: str
+    parsed_arguments: Any = None
+
+
+class ToolCall(Shape):
+    """A call in a message of the assistant."""
+
+    id: Annotated[str, Field(min_length=1)]
+    type: Literal["function"]
+    function: CalledFunction
+
+
 class ChatMessage(Shape):
-    """One turn."""
+    """One turn. What fits which role, and which call has which result, is checked by `openai_turns`."""
 
-    role: Literal["system", "user", "assistant"]
-    content: str | list[TextPart]
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str | list[TextPart] | None = None
+    tool_calls: Annotated[list[ToolCall], Field(min_length=1)] | None = None
+    tool_call_id: str | None = None
+    refusal: None = None  # clients send answers back as they came; OpenAI's adds what it read in them
+    parsed: Any = None
 
-    def message(self) -> Message:
-        """The turn as the engines know it; parts are joined as they stand."""
-        content = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
-        return Message(role=self.role, content=content)
+    def words(self) -> str:
+        """The content as one text; parts are joined as they stand."""
+        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content or ())
 
 
 class StreamOptions(Shape):
@@ -65,6 +87,9 @@ class AnswerRequest(Shape):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     stop: Stop | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    logit_bias: Annotated[dict[TokenId, Annotated[float, Field(ge=-100, le=100)]], Field(max_length=MOST_BIASES)] | None = None
     n: Annotated[int, Field(ge=1, le=MOST_CHOICES)] | None = None
 
     @property
@@ -104,6 +129,15 @@ class ChatRequest(AnswerRequest):
     top_logprobs: Annotated[int, Field(ge=0, le=MOST_LIKELIEST)] | None = None
     store: bool | None = None
     metadata: Metadata | None = None
+
+    @property
+    def told_tools(self) -> list[str]:
+        """The tools that the model is told of, each as JSON text."""
+        return []
+
+    def bounds(self, chat_format: ChatFormat) -> Bounds:
+        """What the reply is held to. Raises SchemaMistake for what nothing can be held to."""
+        return FREE
 
     @property
     def reply_limit(self) -> int | None:

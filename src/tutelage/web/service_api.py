@@ -10,9 +10,10 @@ from tutelage.core.chat import render
 from tutelage.core.errors import InputError
 from tutelage.endpoint.meter import Meter
 from tutelage.endpoint.serving import Served
-from tutelage.web.auth import error_response
+from tutelage.web.generation import misplaced
 from tutelage.web.openai_api import find_model
 from tutelage.web.openai_shapes import DetokenizeRequest, TokenizeRequest, read_request
+from tutelage.web.openai_turns import conversation
 from tutelage.web.site import Site
 from tutelage.web.streaming import BUSY_SECONDS, Turns
 
@@ -74,8 +75,8 @@ def _tokenize(served: Served, asked: TokenizeRequest) -> Response:
         if asked.messages is None:
             tokens = served.engine.tokenize(asked.prompt or "")
         else:
-            tokens = list(render([message.message() for message in asked.messages], served.chat_format, served.engine, reply=True).ids)
+            messages, chat_format = conversation(asked.messages, (), served.chat_format)
+            tokens = list(render(messages, chat_format, served.engine, reply=True).ids)
     except InputError as error:
-        param = "prompt" if asked.messages is None else "messages"
-        return error_response(400, f"Invalid value for {param!r}: {error}", param=param, code="invalid_value")
+        return misplaced(error, "prompt" if asked.messages is None else "messages")
     return JSONResponse({"count": len(tokens), "max_model_len": served.engine.context_length, "tokens": tokens})
