@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from transformers import DynamicCache
 
 from tutelage.core.errors import InputError
 from tutelage.core.records import Answer, Constraint, Sampling, TokenScore
@@ -16,7 +18,7 @@ from tutelage.engine.sampling import check_embedded, check_fits, check_prompt, c
 from tutelage.engine.torch_adapters import Adapters
 from tutelage.engine.torch_base import load_causal
 from tutelage.engine.torch_decode import decode_steps
-from tutelage.engine.torch_score import foretell, score_rows
+from tutelage.engine.torch_score import Body, foretell, score_rows
 from tutelage.engine.vocabulary import Vocabulary
 
 BATCH_PROMPTS = 32
@@ -78,7 +80,7 @@ class TorchEngine:
         check_rows(rows, starts)
         for row in rows:
             check_fits(len(row), 0, self.context_length)
-        return score_rows(self._body, self._head, rows, starts)
+        return score_rows(self._after, self._head, rows, starts)
 
     def foretell(self, row: Sequence[int], start: int) -> Iterator[np.ndarray]:
         """Logits for each token of a row from `start` on, shape (vocabulary,)."""
@@ -154,6 +156,23 @@ class TorchEngine:
     def _body(self, ids: torch.Tensor) -> torch.Tensor:
         states: torch.Tensor = self._model.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state
         return states
+
+    def _after(self, beginning: Sequence[int]) -> Body:
+        """What follows this beginning, whose keys and values are computed once."""
+        if not beginning:
+            return self._body
+        decoder = self._model.get_decoder()
+        with torch.inference_mode():
+            known = decoder(input_ids=torch.tensor([list(beginning)]), past_key_values=DynamicCache(config=self._model.config),
+                            use_cache=True).past_key_values
+
+        def body(ids: torch.Tensor) -> torch.Tensor:
+            cache = copy.deepcopy(known)
+            cache.batch_repeat_interleave(len(ids))
+            states: torch.Tensor = decoder(input_ids=ids, past_key_values=cache, use_cache=True).last_hidden_state
+            return states
+
+        return body
 
     def _head(self, states: torch.Tensor) -> torch.Tensor:
         logits: torch.Tensor = self._model.get_output_embeddings()(states)

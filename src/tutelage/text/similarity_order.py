@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import tempfile
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -182,20 +183,20 @@ def one_by_one(rows: Rows, is_first: Truths, part: int) -> Iterator[Rarities]:
     found = np.zeros(int(rows.sizes.sum()), dtype=np.uint8)
     edges = np.linspace(0, 1 << HASH_BITS, -(-len(found) // part) + 1).astype(np.uint64)
     for low, high in pairwise(edges):
-        hashes, places, at = [], [], 0
+        hashes, places, at = array("Q"), array("Q"), 0
         for batch, is_kept in _with_firsts(rows, is_first):
             inside = (batch.flat >= low) & (batch.flat < high) & np.repeat(is_kept, batch.sizes)
-            hashes.append(batch.flat[inside])
-            places.append(np.flatnonzero(inside) + at)
+            hashes.frombytes(batch.flat[inside].tobytes())
+            places.frombytes((np.flatnonzero(inside) + at).astype(np.uint64).tobytes())
             at += len(inside)
-        counted = np.concatenate(hashes)
-        del hashes
-        order = np.argsort(counted)
-        counted = counted[order]
+        order = np.argsort(np.frombuffer(hashes, dtype=np.uint64))
+        counted = np.frombuffer(hashes, dtype=np.uint64)[order]
         starts = np.flatnonzero(np.append(True, counted[1:] != counted[:-1])) if len(counted) else order
-        del counted
-        counts = np.diff(starts, append=len(order))
-        found[np.concatenate(places)[order]] = np.repeat(_levels(counts), counts)
+        del counted, hashes
+        counts = np.diff(starts, append=len(order)).astype(np.uint32)
+        del starts
+        found[np.frombuffer(places, dtype=np.uint64)[order]] = np.repeat(_levels(counts), counts)
+        del order, places
     start = 0
     for batch in rows.batches():
         yield found[start:start + len(batch.flat)]
@@ -204,7 +205,9 @@ def one_by_one(rows: Rows, is_first: Truths, part: int) -> Iterator[Rarities]:
 
 def _levels(counts: Integers | npt.NDArray[np.uint32]) -> Rarities:
     """0 for a count of one at most, else twice its logarithm to base 2, which fits a byte."""
-    levels: Rarities = (2 * np.log2(np.clip(counts, 1, _MOST_COUNTED))).astype(np.uint8)
+    logarithms = np.log2(np.clip(counts, 1, _MOST_COUNTED), dtype=np.float32)
+    logarithms *= 2
+    levels: Rarities = logarithms.astype(np.uint8)
     return levels
 
 
