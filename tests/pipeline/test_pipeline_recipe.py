@@ -42,6 +42,18 @@ def test_all_mistakes_are_told_at_once_with_their_lines(tmp_path):
         "r.yaml:7: scors: no such setting. Did you mean `scores`?"]
 
 
+def test_mistakes_come_in_the_order_of_the_files_lines_and_those_of_the_command_line_first(tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text("scores:\n  held_outs: 3\ntraining:\n  rank: many\n  rank: 3\n  epoch: 2\ndocuments:\n  near: 1\n", "utf-8")
+    with pytest.raises(RecipeError) as error:
+        load_recipe(path, changes=["model.sizes=3"])
+    told = str(error.value).splitlines()
+    assert told[0].startswith("--set model.sizes: no such setting.")
+    lines = [int(line.split(":")[1]) for line in told[1:]]
+    assert lines == sorted(lines)
+    assert {2, 5, 6, 8} <= set(lines)
+
+
 def test_a_missing_group_is_told(tmp_path):
     assert mistakes(tmp_path, "name: bad\ntraining: {}\n") == ["r.yaml:1: documents: missing; it has no default."]
 

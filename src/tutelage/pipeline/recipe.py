@@ -90,18 +90,18 @@ def load_recipe(path: Path, *, changes: Sequence[str] = ()) -> Loaded:
     if not isinstance(tree.data, dict):
         raise RecipeError(f"{path.name}:1: holds {type(tree.data).__name__}; a recipe is a list of `key: value` lines. See docs/recipe.md.")
     set_places = {_apply(tree.data, change) for change in changes}
-    lines = [f"{path.name}:{line}: {message}" for line, message in tree.mistakes]
+    told = [(line, f"{path.name}:{line}: {message}") for line, message in tree.mistakes]
     try:
         recipe = Recipe.model_validate(tree.data)
     except ValidationError as error:
         mistakes = error.errors()
         # A list whose items are all wrong counts as empty, too.
         inner = {mistake["loc"][:depth] for mistake in mistakes for depth in range(len(mistake["loc"]))}
-        found = [_explain(path.name, tree, set_places, mistake) for mistake in mistakes
+        told += [_explain(path.name, tree, set_places, mistake) for mistake in mistakes
                  if mistake["type"] != "too_short" or mistake["loc"] not in inner]
-        raise RecipeError("\n".join(lines + found)) from None
-    if lines:
-        raise RecipeError("\n".join(lines))
+        raise RecipeError(_in_order(told)) from None
+    if told:
+        raise RecipeError(_in_order(told))
     return Loaded(recipe, path, tree)
 
 
@@ -120,10 +120,20 @@ def _apply(data: dict[str, Any], change: str) -> Place:
     return place
 
 
-def _explain(name: str, tree: Tree, set_places: set[Place], mistake: ErrorDetails) -> str:
+def _in_order(told: list[tuple[int, str]]) -> str:
+    """The mistakes by the lines of the file, those of the command line first."""
+    return "\n".join(message for _, message in sorted(told, key=lambda one: one[0]))
+
+
+def _explain(name: str, tree: Tree, set_places: set[Place], mistake: ErrorDetails) -> tuple[int, str]:
+    """The line of a mistake, 0 for one of the command line, and what is said of it."""
     place = _readable(mistake["loc"], tree.data)
+    line = 0 if place in set_places else tree.line(place)
     dotted = ".".join(map(str, place))
-    where = f"--set {dotted}" if place in set_places else f"{name}:{tree.line(place)}: {dotted}"
+    return line, _what(f"{name}:{line}: {dotted}" if line else f"--set {dotted}", place, mistake)
+
+
+def _what(where: str, place: Place, mistake: ErrorDetails) -> str:
     if mistake["type"] == "extra_forbidden":
         known = _known(place[:-1])
         close = difflib.get_close_matches(str(place[-1]), known, n=1)
