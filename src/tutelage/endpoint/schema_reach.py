@@ -66,7 +66,7 @@ class _Reach:
         if "$ref" in schema:
             reference = schema["$ref"]
             if reference in passed:
-                raise SchemaMistake(tuple(passed[0].split("/")[1:]), f"{reference} refers to itself with nothing between.")
+                raise SchemaMistake(tuple(reference.split("/")[1:]), f"{reference} refers to itself with nothing between.")
             self._check_circle(target_of(self._root, reference), (*passed, reference))
         for branch in branches_of(schema)[1]:
             self._check_circle(branch, passed)
