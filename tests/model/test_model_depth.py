@@ -27,6 +27,7 @@ from tutelage.engine.bases import find_base
 from tutelage.engine.fewer_layers import layers_of
 from tutelage.engine.torch_base import as_folder, load_causal
 from tutelage.model.depth import Depth, block_influence, choose_layers, drop_layers
+from tutelage.model.export_gguf import check_supported
 from tutelage.model.held_out import measure_loss
 from tutelage.model.parity import Evidence
 from tutelage.model.reshape import Given
@@ -95,6 +96,7 @@ def test_a_layer_that_changes_nothing_is_the_one_dropped_and_the_model_stays_the
     config = json.loads((tmp_path / "shallow" / "config.json").read_text("utf-8"))
     assert config["num_hidden_layers"] == layers - 1
     assert len(config.get("layer_types") or [0] * (layers - 1)) == layers - 1
+    check_supported(config, tmp_path)
 
 
 def test_the_influence_of_a_layer_is_one_minus_the_cosine_of_what_enters_and_leaves_it(tiny: Path) -> None:

@@ -37,6 +37,22 @@ def test_memory_in_full_needs_planted_test_texts(tmp_path):
     assert "scores.memory" not in str(caught.value)
 
 
+@pytest.mark.parametrize("task", ["dpo", "orpo", "kto"])
+def test_a_model_of_preferences_that_loses_layers_cannot_be_healed(tmp_path, task):
+    path = tmp_path / "r.yaml"
+    path.write_text(f"name: r\ndocuments: {{sources: [a]}}\ntraining: {{base: no-such-model, task: {task}}}\n"
+                    "model:\n  drop_layers: 2\n  heal_steps: 9\n")
+    with pytest.raises(RecipeError) as caught:
+        check(load_recipe(path))
+    assert str(caught.value).splitlines()[0] == (
+        f"r.yaml:6: model.heal_steps: is 9, but the rows of the task {task} are preferences, from which a student cannot learn what its "
+        "teacher says. Set it to 0, or leave model.drop_layers out.")
+    for change in ("model.heal_steps=0", "model.drop_layers=0", "training.task=sft"):
+        with pytest.raises(RecipeError) as caught:
+            check(load_recipe(path, changes=[change]))
+        assert "model.heal_steps" not in str(caught.value)
+
+
 def test_a_shared_model_cannot_be_trained_on_a_client_only_source(tmp_path):
     path = tmp_path / "r.yaml"
     path.write_text("name: r\ndocuments:\n  sources:\n    - open\n    - {path: closed, permission: \"client:acme\"}\n"

@@ -93,11 +93,11 @@ def drop_layers(heal: Heal, given: Given, folder: Path) -> dict[str, Fact]:
     facts: dict[str, Fact] = {"layers_before": layers, "layers": len(kept), "dropped": told}
     cut = making.folder / "cut" if settings.heal_steps else folder
     keep_layers(model, kept).save_pretrained(cut)
-    _keep_vocabulary(given.model, cut)
+    keep_vocabulary(given.model, cut)
     del model
     if settings.heal_steps:
         healed = heal(making, teacher=given.model, student=cut, folder=folder, steps=settings.heal_steps)
-        _keep_vocabulary(given.model, folder)
+        keep_vocabulary(given.model, folder)
         shutil.rmtree(cut)
         making.events.note("model", "model.healed", steps=healed.steps, rows=healed.rows, before=round(healed.loss_before, 4),
                            after=round(healed.loss_after, 4))
@@ -157,6 +157,7 @@ def choose_layers(influence: Sequence[float], types: Sequence[str], *, drop: int
     return best[len(order)][1]
 
 
-def _keep_vocabulary(source: Path, folder: Path) -> None:
+def keep_vocabulary(source: Path, folder: Path) -> None:
+    """Give a model folder tokenizer and chat format of another."""
     for name in KEPT:
         shutil.copyfile(source / name, folder / name)

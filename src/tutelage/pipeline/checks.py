@@ -14,6 +14,8 @@ from tutelage.pipeline.recipe import Loaded, Recipe
 from tutelage.pipeline.trackers import require
 from tutelage.pipeline.yaml_tree import Place
 
+JUDGED = ("dpo", "orpo", "kto")  # tasks whose rows are no plain replies
+
 
 def check(loaded: Loaded) -> None:
     """Raise RecipeError with one line for each broken rule. Loads no model and reads no document."""
@@ -30,6 +32,10 @@ def _broken(loaded: Loaded) -> Iterator[tuple[Place, str]]:
     if recipe.scores.memory == "full" and recipe.dataset.canaries == "off":
         yield ("scores", "memory"), ("is full, but the dataset plants no test texts, so what is remembered of them cannot be measured. "
                                      "Set dataset.canaries: on, or scores.memory: quick.")
+    if recipe.model.drop_layers and recipe.model.heal_steps and recipe.training.task in JUDGED:
+        yield ("model", "heal_steps"), (f"is {recipe.model.heal_steps}, but the rows of the task {recipe.training.task} are preferences, "
+                                        "from which a student cannot learn what its teacher says. Set it to 0, or leave "
+                                        "model.drop_layers out.")
     limit = recipe.endpoint.context_length
     drafts: tuple[tuple[Place, int], ...] = ((("drafting", "max_tokens"), recipe.drafting.max_tokens),
                                              (("scores", "max_draft_tokens"), recipe.scores.max_draft_tokens))

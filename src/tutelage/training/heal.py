@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from tutelage.core.errors import InputError
 from tutelage.core.events import Event, Events
 from tutelage.core.files import ID_LENGTH, read_rows, short_hash
 from tutelage.core.history import Ledger
@@ -74,10 +73,7 @@ def heal(making: Making, *, recipe: TrainingSettings, teacher: Path, student: Pa
 
 
 def _settings(recipe: TrainingSettings, steps: int) -> TrainingSettings:
-    """Those of the distillation. Raises InputError for a recipe whose rows a student cannot learn from."""
-    if recipe.task in ("classification", "dpo", "orpo", "kto"):
-        raise InputError(f"model.heal_steps: is {steps}, but the rows of the task {recipe.task} are no texts that a student "
-                         "could learn from its teacher. Set model.heal_steps: 0, or leave model.drop_layers out.")
+    """Those of the distillation."""
     return TrainingSettings(base=recipe.base, task="distillation", method="frozen_embeddings", batch_rows=recipe.batch_rows,
                             micro_batch_tokens=recipe.micro_batch_tokens, maximum_tokens=recipe.maximum_tokens, maximum_steps=steps,
                             validate_every=-(-steps // MEASURED), threads=recipe.threads, seed=recipe.seed)
