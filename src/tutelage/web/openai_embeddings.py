@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import secrets
+import time
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -17,9 +19,11 @@ from tutelage.core.engine import EmbedsTokens
 from tutelage.core.errors import ContextTooLong, InputError
 from tutelage.endpoint.meter import Meter
 from tutelage.endpoint.serving import Served
-from tutelage.web.auth import error_response, spend
+from tutelage.web.auth import error_response
 from tutelage.web.openai_api import find_model
 from tutelage.web.openai_shapes import Shape, is_prompt, read_request
+from tutelage.web.receipts import open_account
+from tutelage.web.shield import REQUEST_ID
 from tutelage.web.site import Site
 from tutelage.web.streaming import BUSY_SECONDS, Crowded, Turns, unless_gone
 
@@ -68,6 +72,8 @@ async def _embed(site: Site, turns: Turns, request: Request) -> Response:
     if not isinstance(served.engine, EmbedsTokens):
         return error_response(400, f"{served.name} is served by an engine that gives no vectors. Serve a GGUF file.", param="model",
                               code="unsupported_by_model")
+    answer_id = f"embd-{secrets.token_hex(12)}"
+    account = await open_account(request, site.receipts, answer_id, served, began=time.monotonic())
     try:
         rows = await run_sync(lambda: [served.engine.tokenize(one) if isinstance(one, str) else one for one in asked.input])
         async with asyncio.timeout(site.endpoint.deadline):
@@ -82,8 +88,10 @@ async def _embed(site: Site, turns: Turns, request: Request) -> Response:
         return error_response(503, f"Not finished within the endpoint's deadline of {site.endpoint.deadline:g} seconds, waiting included. "
                               "Send fewer texts.", kind="server_error", code="deadline_exceeded", headers={"retry-after": BUSY_SECONDS})
     tokens = sum(len(row) for row in rows)
-    spend(request, tokens)
-    return _answer(served, asked, vectors, tokens)
+    account.ended([], prompt_tokens=tokens, first_seconds=account.seconds)
+    answer = _answer(served, asked, vectors, tokens)
+    answer.headers[REQUEST_ID] = answer_id
+    return answer
 
 
 async def _vectors(site: Site, turns: Turns, served: Served, rows: Sequence[Sequence[int]]) -> np.ndarray:

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from tutelage.endpoint.meter import Meter
 from tutelage.web.openai_embeddings import embedding_routes
+from tutelage.web.openai_responses import responses_routes
 from tutelage.web.openai_stored import stored_routes
 from tutelage.web.site import Site
 from tutelage.web.streaming import Turns
@@ -13,4 +14,4 @@ from tutelage.web.streaming import Turns
 
 def resource_routes(site: Site, turns: Turns, meter: Meter) -> list[APIRouter]:
     """Their routes."""
-    return [embedding_routes(site, turns, meter), stored_routes(site)]
+    return [embedding_routes(site, turns, meter), responses_routes(site, turns, meter), stored_routes(site)]

@@ -144,9 +144,9 @@ class EventStream(StreamingResponse):
     def __init__(self, events: AsyncGenerator[str, None], *, answer_id: str = "") -> None:
         names = {REQUEST_ID: answer_id} if answer_id else {}
         super().__init__(events, media_type="text/event-stream", headers={"x-accel-buffering": "no", **names})
-        self._events = events
+        self.events = events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events until they end or the client leaves."""
-        async with aclosing(self._events):
+        async with aclosing(self.events):
             await super().__call__(scope, receive, send)
