@@ -13,9 +13,9 @@ from web_site import DRAFT, TUNED, CharacterEngine, make_site, running
 from tutelage.core.events import Events
 from tutelage.core.settings import Settings
 from tutelage.core.store import Store
-from tutelage.desk.receipts import verify
+from tutelage.desk.receipts import prompt_text, verify
 from tutelage.web.app import create_app
-from tutelage.web.receipts import ReceiptBook, prompt_text
+from tutelage.web.receipts import ReceiptBook
 
 ASKED = "保密 very-private-word"
 CHAT = {"model": TUNED, "messages": [{"role": "user", "content": ASKED}], "max_tokens": 5}

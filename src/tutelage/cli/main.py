@@ -70,12 +70,26 @@ def make(recipe: RecipePath, until: Annotated[str | None, typer.Option("--until"
 
 
 @app.command()
-def show(what: Annotated[str | None, typer.Argument(metavar="[STAGE|ID|row|uses|batch]",
-                                                    help="A stage, an id, `row ID`, `uses DOCUMENT` or `batch`.")] = None,
+def show(what: Annotated[str | None, typer.Argument(metavar="[STAGE|ID|row|uses|batch|receipt]",
+                                                    help="A stage, an id, `row ID`, `uses DOCUMENT`, `batch` or `receipt ID`.")] = None,
          which: Annotated[str | None, typer.Argument(metavar="[ID|DOCUMENT]", help="With `row`: the row whose life is told. With `uses`: "
-                                                     "the document, by id, file name or SHA-256.")] = None,
+                                                     "the document, by id, file name or SHA-256. With `receipt`: the answer's id; left "
+                                                     "out: all receipts are checked.")] = None,
+         verify: Annotated[Path | None, typer.Option("--verify", metavar="FILE", help="With `receipt`: verify this exported receipt, "
+                                                     "without the desk.")] = None,
+         prompt: Annotated[Path | None, typer.Option("--prompt", metavar="FILE", help="With `receipt`: check that this is what was asked: "
+                                                     "the JSON body of the request.")] = None,
+         desk: Annotated[str, typer.Option("--desk", metavar="URL", help="With `receipt`: the recipe's desk; left out: the one in the work "
+                                           "folder.")] = "",
          work: Work = DEFAULT_WORK, language: Language = None, json: Json = False) -> None:
-    """Show what was made: all artifacts, one stage, the scores, a row's life from document to run, or all that saw a document."""
+    """Show what was made: all artifacts, one stage, the scores, a row's life from document to run, all that saw a document, or what
+    stands behind an answer (exit code 2 where its receipt is not genuine).
+    """
+    if what == "receipt":
+        from tutelage.cli.receipts import Wanted, run_receipt
+
+        run_receipt(Wanted(which or "", verify, prompt, desk), work=work, language=language, as_json=json)
+        return
     from tutelage.cli.show import run_show
 
     run_show(what, which, work=work, language=language, as_json=json)

@@ -19,7 +19,9 @@ from tutelage.desk.connection import reading, writing
 from tutelage.desk.errors import ChainBroken, DeskError, NotFound
 from tutelage.desk.tables import ReceiptHeadTable, ReceiptTable
 
+KEY_FILE = "receipts.key"  # in the work folder
 KEY_BYTES = 32
+PROMPT_FIELDS = ("messages", "prompt", "input")
 
 
 class Receipt(Record):
@@ -103,6 +105,12 @@ def open_key(path: Path, *, make: bool) -> ReceiptKey:
     if len(secret) != KEY_BYTES:
         raise DeskError("desk.no_receipt_key", path=str(path), cause=f"{len(secret)} bytes instead of {KEY_BYTES}")
     return ReceiptKey(secret)
+
+
+def prompt_text(body: Mapping[str, object]) -> str:
+    """What was asked, out of a request's body, in one spelling: so much of it as `show receipt --prompt` compares."""
+    asked = {name: body[name] for name in PROMPT_FIELDS if name in body} or body
+    return _canonical(asked)
 
 
 def append(session: Session, receipts: Sequence[Receipt], key: ReceiptKey) -> None:

@@ -19,12 +19,10 @@ from tutelage.core.store import Store, installed_versions
 from tutelage.desk.desk import Desk
 from tutelage.desk.errors import NotFound
 from tutelage.desk.receipt_writer import MOST_WAITING, ReceiptWriter
-from tutelage.desk.receipts import Receipt, ReceiptKey, open_key
+from tutelage.desk.receipts import KEY_FILE, Receipt, ReceiptKey, open_key, prompt_text
 from tutelage.endpoint.serving import Served
 from tutelage.web.auth import ADMIN, error_response, spend, visitor_of
 
-KEY_FILE = "receipts.key"
-PROMPT_FIELDS = ("messages", "prompt", "input")
 PROGRAMS = ("tutelage", "xllamacpp")
 
 
@@ -101,12 +99,6 @@ async def open_account(request: Request, book: ReceiptBook | None, answer_id: st
     if book:
         book.writer.check()
     return Account(request, book, answer_id, served, prompt_text(json.loads(await request.body())), began)
-
-
-def prompt_text(body: dict[str, object]) -> str:
-    """What was asked, out of a request's body, in one spelling: so much of it as `show receipt --prompt` compares."""
-    asked = {name: body[name] for name in PROMPT_FIELDS if name in body} or body
-    return json.dumps(asked, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 @cache
