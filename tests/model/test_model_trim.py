@@ -49,7 +49,7 @@ def both(request: pytest.FixtureRequest, tiny: Path, gemma: Path, tmp_path_facto
     """A model of each kind of vocabulary, the same trimmed to two lines, and its chat format."""
     whole, chat_format = (tiny, CHATML) if request.param == "bytes" else (gemma, GEMMA)
     trimmed = tmp_path_factory.mktemp("trimmed") / "trimmed"
-    trim(whole, trimmed, _counted(whole), chat_format)
+    trim(whole, trimmed, _counted(whole), chat_format, least=0)
     return whole, trimmed, chat_format
 
 
@@ -132,12 +132,25 @@ def test_ids_in_the_generation_config_and_around_a_text_follow(tiny: Path, tmp_p
         {"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
         "special_tokens": {"<|endoftext|>": {"id": "<|endoftext|>", "ids": [0], "tokens": ["<|endoftext|>"]}}}
     (other / "tokenizer.json").write_text(json.dumps(described), "utf-8")
-    trim(other, tmp_path / "trimmed", _counted(tiny), CHATML)
+    trim(other, tmp_path / "trimmed", _counted(tiny), CHATML, least=0)
     vocabulary = Vocabulary(tmp_path / "trimmed")
     told = json.loads((tmp_path / "trimmed" / "generation_config.json").read_text("utf-8"))
     assert vocabulary.bytes_of(told["eos_token_id"][1]) == Vocabulary(tiny).bytes_of(last)
     assert told == asked | {"eos_token_id": [2, vocabulary.size - 1], "suppress_tokens": [vocabulary.size - 1]}
     assert vocabulary.framed("a")[0] == vocabulary.special("<|endoftext|>")
+
+
+def test_common_tokens_of_the_same_characters_fill_up(tiny: Path, gemma: Path) -> None:
+    """Texts in English fill up with what the vocabulary merged first, not with Chinese words."""
+    for folder in (tiny, gemma):
+        vocabulary, described = Vocabulary(folder), json.loads((folder / "tokenizer.json").read_text("utf-8"))
+        counted = set(vocabulary.tokenize("the supplier pays a deposit"))
+        few, most = (trim_tokenizer(described, counted, (), least=least, place="here")[1] for least in (0, 10_000))
+        more = trim_tokenizer(described, counted, (), least=len(few) + 2, place="here")[1]
+        assert len(few) + 2 <= len(more) < len(most) < vocabulary.size
+        assert set(few) < set(more) < set(most)
+        added = {vocabulary.bytes_of(token).decode("utf-8", "replace") for token in set(most) - set(few)}
+        assert {sign for text in added for sign in text} <= set("the supplier pays a deposit")
 
 
 @pytest.mark.parametrize("changed, told", [
@@ -147,13 +160,13 @@ def test_ids_in_the_generation_config_and_around_a_text_follow(tiny: Path, tmp_p
 def test_another_kind_of_tokenizer_is_refused(tiny: Path, changed: dict[str, object], told: str) -> None:
     described = json.loads((tiny / "tokenizer.json").read_text("utf-8"))
     with pytest.raises(InputError, match=told):
-        trim_tokenizer({**described, "model": described["model"] | changed}, (), (), place="here")
+        trim_tokenizer({**described, "model": described["model"] | changed}, (), (), least=0, place="here")
 
 
 def test_unknown_tokens_around_a_text_are_refused(tiny: Path) -> None:
     described = json.loads((tiny / "tokenizer.json").read_text("utf-8")) | {"post_processor": {"type": "BertProcessing"}}
     with pytest.raises(InputError, match=r"puts tokens around a text by BertProcessing, which trimming does not know; known are ByteLevel"):
-        trim_tokenizer(described, (), (), place="here")
+        trim_tokenizer(described, (), (), least=0, place="here")
 
 
 def test_weights_that_do_not_fit_the_configuration_are_refused_and_nothing_is_left(tiny: Path, tmp_path: Path) -> None:
@@ -162,7 +175,7 @@ def test_weights_that_do_not_fit_the_configuration_are_refused_and_nothing_is_le
     weights["model.embed_tokens.weight"] = weights["model.embed_tokens.weight"][:-1]
     save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(InputError, match=r"embed_tokens\.weight has \d+ rows; config\.json announces \d+ tokens\. The folder is not whole"):
-        trim(other, tmp_path / "trimmed", _counted(tiny), CHATML)
+        trim(other, tmp_path / "trimmed", _counted(tiny), CHATML, least=0)
     assert [path.name for path in tmp_path.iterdir()] == ["other"]
 
 
@@ -187,7 +200,8 @@ def test_a_whole_model_takes_no_trimmed_tokenizer(tiny: Path, tmp_path: Path) ->
 @pytest.fixture(scope="module")
 def made(tiny: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Artifact, Recorder]:
     recorder = Recorder()
-    return run_model(tmp_path_factory.mktemp("work"), tiny, trained, _rows(), recorder, trim="vocabulary", minimum_agreement=0.8), recorder
+    asked = {"trim": "vocabulary", "trim_tokens": 0, "minimum_agreement": 0.8}
+    return run_model(tmp_path_factory.mktemp("work"), tiny, trained, _rows(), recorder, **asked), recorder
 
 
 def test_the_stage_exports_the_trimmed_model_and_tells_what_it_costs(made: tuple[Artifact, Recorder], tiny: Path) -> None:
@@ -217,7 +231,7 @@ def test_a_tampered_trimmed_model_is_noticed(made: tuple[Artifact, Recorder], tm
 
 
 def test_a_trimmed_model_that_predicts_worse_is_undone_and_the_whole_one_is_served(tiny: Path, trained: Path, tmp_path: Path) -> None:
-    artifact = run_model(tmp_path, tiny, trained, _rows(strange=True), trim="vocabulary", minimum_agreement=0.8)
+    artifact = run_model(tmp_path, tiny, trained, _rows(strange=True), trim="vocabulary", trim_tokens=0, minimum_agreement=0.8)
     (step,) = Evidence.model_validate_json(artifact.file("parity.json").read_text("utf-8")).reshaped
     assert step.highest_rise >= step.rise > 0.01
     assert not step.kept
@@ -227,7 +241,7 @@ def test_a_trimmed_model_that_predicts_worse_is_undone_and_the_whole_one_is_serv
 
 def test_without_fallback_a_trimmed_model_that_predicts_worse_closes_the_gate(tiny: Path, trained: Path, tmp_path: Path) -> None:
     with pytest.raises(GateClosed, match=r"the step 'trim' makes the model worse: .*Nothing was kept"):
-        run_model(tmp_path, tiny, trained, _rows(strange=True), trim="vocabulary", fallback=False)
+        run_model(tmp_path, tiny, trained, _rows(strange=True), trim="vocabulary", trim_tokens=0, fallback=False)
     assert remains(tmp_path) == []
 
 
@@ -249,7 +263,7 @@ from tutelage.core.chat import CHATML
 from tutelage.model.trim import trim
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
 try:
-    trim(Path(sys.argv[1]), Path(sys.argv[2]), {300}, CHATML)
+    trim(Path(sys.argv[1]), Path(sys.argv[2]), {300}, CHATML, least=0)
 except BaseException as error:
     print(type(error).__name__, error)
 """

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tutelage.core.chat import ChatFormat, render
+from tutelage.core.engine import Engine
 from tutelage.core.records import Example
 from tutelage.engine.torch_engine import TorchEngine
 
@@ -35,18 +36,23 @@ class Loss:
 
 
 def measure_loss(folder: Path, rows: Sequence[Example], chat_format: ChatFormat) -> Loss:
-    """Score the answers of `rows` with the model in `folder`, the token that ends each turn included."""
+    """The loss of the model in `folder` on the answers of `rows`."""
     engine = TorchEngine(folder, name=folder.name)
     try:
-        whole = []
-        for row in rows:
-            rendered = render(row.messages, chat_format, engine, reply=False)
-            last = max(place for place, is_supervised in enumerate(rendered.supervised) if is_supervised)
-            whole.append(rendered.ids[:last + 1])
-        starts = [len(render(row.prompt, chat_format, engine, reply=True).ids) for row in rows]
-        scores = engine.score(whole, starts)
+        return score_answers(engine, rows, chat_format)
     finally:
         engine.close()
+
+
+def score_answers(engine: Engine, rows: Sequence[Example], chat_format: ChatFormat) -> Loss:
+    """The loss of an open engine on the answers of `rows`, the token that ends each turn included."""
+    whole = []
+    for row in rows:
+        rendered = render(row.messages, chat_format, engine, reply=False)
+        last = max(place for place, is_supervised in enumerate(rendered.supervised) if is_supervised)
+        whole.append(rendered.ids[:last + 1])
+    starts = [len(render(row.prompt, chat_format, engine, reply=True).ids) for row in rows]
+    scores = engine.score(whole, starts)
     return Loss(documents=tuple(row.document_id for row in rows), nats=tuple(-sum(score.logprob for score in row) for row in scores),
                 sizes=tuple(len(row.text.encode("utf-8")) for row in rows), tokens=sum(map(len, scores)))
 

@@ -44,8 +44,12 @@ class ModelSettings(Settings):
     quarter of the size), "f16" 16 bits (half, nearly exact)."""
 
     trim: Literal["none", "vocabulary"] = "none"
-    """"vocabulary" keeps only the tokens that the training rows use, with all bytes, signs and what frames a chat: a smaller embedding and
-    output layer. Any text can still be written; one unlike the training rows takes more tokens."""
+    """"vocabulary" keeps only the tokens that the training rows use and the commonest others, with all bytes, signs and what frames a chat:
+    a smaller embedding and output layer. Any text can still be written; one unlike the training rows takes more tokens."""
+
+    trim_tokens: int = Field(30_000, ge=0)
+    """With `trim`: where the training rows use fewer tokens than this, the vocabulary's own first ones of the same characters fill up; 0
+    adds none. Rare words of other texts cost much when they must be spelled, docs/stages/model.md."""
 
     trim_margin: float = Field(0.01, ge=0)
     """With `trim`: share by which bits per byte of the held-out answers may rise, with 95 % confidence; else the vocabulary stays whole or,

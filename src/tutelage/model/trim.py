@@ -31,7 +31,7 @@ IDS = ("_token_id", "_token_ids", "_token_index", "suppress_tokens", "begin_supp
 def trim_step(given: Given, folder: Path) -> dict[str, Fact]:
     """Write the model with a trimmed vocabulary to `folder`. Gives numbers of tokens before and after, of the vocabulary and of texts."""
     rows = training_rows(given.making, None, given.model, given.chat_format)
-    trim(given.model, folder, {token for row in rows for token in row}, given.chat_format)
+    trim(given.model, folder, {token for row in rows for token in row}, given.chat_format, least=given.settings.trim_tokens)
     before, after = Vocabulary(given.model), Vocabulary(folder)
     old, new = (_length(given.held_out, given.chat_format, vocabulary) for vocabulary in (before, after))
     facts: dict[str, Fact] = {"training_rows": len(rows), "vocabulary_before": before.size, "vocabulary": after.size,
@@ -43,8 +43,10 @@ def trim_step(given: Given, folder: Path) -> dict[str, Fact]:
     return facts
 
 
-def trim(model: Path, folder: Path, counted: Collection[int], chat_format: ChatFormat) -> None:
-    """Write the model folder with only the tokens in `counted` and what else its texts need; whole or not at all.
+def trim(model: Path, folder: Path, counted: Collection[int], chat_format: ChatFormat, *, least: int) -> None:
+    """Write the model folder with only the tokens in `counted`, what else its texts need, and common ones up to `least`.
+
+    It is written whole or not at all.
 
     Raises InputError for a tokenizer that cannot be trimmed, and for weights that have no row for each token.
     """
@@ -52,7 +54,7 @@ def trim(model: Path, folder: Path, counted: Collection[int], chat_format: ChatF
     configs = {name: json.loads((model / name).read_text("utf-8")) for name in CONFIGS if (model / name).is_file()}
     vocabulary = Vocabulary(model)
     named = {number for config in configs.values() for number in _named(config)} | _framed(chat_format, vocabulary)
-    trimmed, kept = trim_tokenizer(described, counted, named, place=str(model / "tokenizer.json"))
+    trimmed, kept = trim_tokenizer(described, counted, named, least=least, place=str(model / "tokenizer.json"))
     renamed = {old: new for new, old in enumerate(kept)}
     with whole_folder(folder) as beside:
         write_whole(beside / "tokenizer.json", json.dumps(trimmed, ensure_ascii=False))

@@ -22,18 +22,26 @@ NEEDED = frozenset((9, 10, 13, *range(0x20, 0x7F), *range(0x80, 0xC0), *range(0x
 
 @dataclass(frozen=True)
 class Spelling:
-    """How a vocabulary spells: `space` before a word, and which tokens stand for bytes."""
+    """How a vocabulary spells: `space` before a word, the tokens of single bytes, and the signs by which bytes are spelled, if they are."""
 
     space: str
     bytes: frozenset[str]
+    alphabet: Mapping[str, int]
+
+    def text(self, token: str) -> str:
+        """What the token stands for; bytes that are no whole character become U+FFFD."""
+        if not self.alphabet:
+            return token.replace(self.space, " ")
+        return bytes(self.alphabet.get(sign, 0xFF) for sign in token).decode("utf-8", "replace")
 
 
-def trim_tokenizer(described: Mapping[str, Any], counted: Collection[int], named: Collection[int], *,
+def trim_tokenizer(described: Mapping[str, Any], counted: Collection[int], named: Collection[int], *, least: int,
                    place: str) -> tuple[dict[str, Any], list[int]]:
     """tokenizer.json with fewer tokens, and the old id of each new one, in order.
 
     Kept are the tokens `counted` in texts and those `named` by the model, all bytes, single signs and digits, the tokens that
-    frame a text, and what each of these is put together from. Texts made of counted tokens get the same tokens as before.
+    frame a text, and what each of these is put together from. Where these are fewer than `least`, the vocabulary's own first merges
+    of characters that were counted fill up. Texts made of counted tokens get the same tokens as before.
     Raises InputError for a tokenizer of another kind.
     """
     spelling = _spelling(described, place=place)
@@ -47,7 +55,15 @@ def trim_tokenizer(described: Mapping[str, Any], counted: Collection[int], named
     if model.get("unk_token") is not None:
         wanted.add(model["vocab"][model["unk_token"]])
     merges = _merges(model)
-    wanted |= _parts((token for token, number in vocabulary.items() if number in wanted), merges, vocabulary)
+    ranks = {pair: rank for rank, pair in reversed(list(enumerate(merges)))}
+    wanted |= _parts((token for token, number in vocabulary.items() if number in wanted), ranks, vocabulary)
+    seen = {sign for token, number in vocabulary.items() if number in counted for sign in spelling.text(token)}
+    made = dict.fromkeys(token for pair in merges if (token := "".join(pair)) in vocabulary and seen.issuperset(spelling.text(token)))
+    for token in made:
+        if len(wanted) >= least:
+            break
+        if vocabulary[token] not in wanted:
+            wanted |= _parts([token], ranks, vocabulary)
     known = sorted(wanted & (set(model["vocab"].values()) | set(added.values())))
     return _with_tokens(described, {old: new for new, old in enumerate(known)}, merges), known
 
@@ -61,7 +77,7 @@ def _spelling(described: Mapping[str, Any], *, place: str) -> Spelling:
         signs = byte_alphabet() if is_byte_level else {f"<0x{byte:02X}>": byte for byte in range(256)}
         known = {sign: byte for sign, byte in signs.items() if sign in vocabulary}
         if (is_byte_level or model.get("byte_fallback")) and set(known.values()) >= NEEDED:
-            return Spelling(space="Ġ" if is_byte_level else SPACE, bytes=frozenset(known))
+            return Spelling(space="Ġ" if is_byte_level else SPACE, bytes=frozenset(known), alphabet=signs if is_byte_level else {})
     told = f" with {', '.join(extras)}" if extras else ""
     raise InputError(f"{place}: its tokenizer is {model['type']}{told}, which trimming does not know; a vocabulary is trimmed only where "
                      "any text can still be written: byte-level BPE, and BPE with 256 byte tokens like Gemma's. Set model.trim to none.")
@@ -89,11 +105,8 @@ def _merges(model: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(left, right) for left, right in pairs]
 
 
-def _parts(tokens: Iterable[str], merges: Sequence[tuple[str, str]], vocabulary: Mapping[str, int]) -> set[int]:
-    """What the tokens are put together from: each is cut into characters, and merged as in a text."""
-    ranks: dict[tuple[str, str], int] = {}
-    for rank, pair in enumerate(merges):
-        ranks.setdefault(pair, rank)
+def _parts(tokens: Iterable[str], ranks: Mapping[tuple[str, str], int], vocabulary: Mapping[str, int]) -> set[int]:
+    """What the tokens are put together from: each is cut into characters, and merged as in a text, the lowest rank first."""
     found: set[int] = set()
     for token in tokens:
         pieces = list(token)
