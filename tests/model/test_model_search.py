@@ -16,6 +16,7 @@ from tutelage.core.errors import GateClosed, InputError
 from tutelage.core.events import Recorder
 from tutelage.core.language import text
 from tutelage.core.records import Example
+from tutelage.model.parity import Evidence
 from tutelage.model.search import Trial, goal_of
 from tutelage.model.settings import ModelSettings, Target
 
@@ -87,6 +88,21 @@ def test_within_a_limit_of_bytes_the_fastest_is_kept_and_larger_ones_are_not_eve
     assert kept.reason == "model.copy.fastest"
     others = [one for one in found.values() if one.reason == "model.copy.slower"]
     assert all(one.speed and kept.speed and one.speed.tokens_per_second <= kept.speed.tokens_per_second for one in others)
+
+
+def test_shapes_are_searched_as_well_and_what_was_not_chosen_is_removed(fast_enough, taught, rows, tmp_path):
+    limit = fast_enough[0]["q8_0"].size_bytes / 1e6
+    learned = held_out_row(50).model_copy(update={"part": "train"})
+    artifact = run_model(tmp_path, *taught, [*rows, learned], measure="quick", minimum_agreement=0.5, drop_layers=1, heal_steps=0,
+                         drop_margin=100, target={"megabytes": limit})
+    found = Copies.model_validate_json(artifact.file("evidence.json").read_text("utf-8"))
+    shapes = [one.shape for one in found.copies]
+    assert (shapes[:4], len(set(shapes)), len(shapes)) == ([""] * 4, 2, 8)
+    assert {one.reason for one in found.copies if one.shape and one.loss} == {"model.copy.costs"}
+    (kept,) = [one for one in found.copies if one.kept]
+    assert (kept.shape, kept.reason) == ("", "model.copy.fastest")
+    assert Evidence.model_validate_json(artifact.file("parity.json").read_text("utf-8")).reshaped == ()
+    assert [path.parent.name for path in artifact.folder.rglob("model.safetensors")] == ["merged"]
 
 
 def test_a_target_that_none_meets_closes_the_gate_and_names_the_nearest(taught, rows, tmp_path):

@@ -37,6 +37,20 @@ def test_memory_in_full_needs_planted_test_texts(tmp_path):
     assert "scores.memory" not in str(caught.value)
 
 
+def test_a_search_for_a_copy_needs_something_to_be_measured(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text("name: r\ndocuments: {sources: [a]}\ntraining: {base: no-such-model}\n"
+                    "model:\n  measure: off\n  target: {megabytes: 90}\n")
+    with pytest.raises(RecipeError) as caught:
+        check(load_recipe(path))
+    assert str(caught.value).splitlines()[0] == (
+        "r.yaml:6: model.target: is to be searched, but model.measure is off, so no copy can be judged. Set model.measure: quick or full, "
+        "or leave the target out.")
+    with pytest.raises(RecipeError) as caught:
+        check(load_recipe(path, changes=["model.measure=quick"]))
+    assert "model.target" not in str(caught.value)
+
+
 @pytest.mark.parametrize("task", ["dpo", "orpo", "kto"])
 def test_a_model_of_preferences_that_loses_layers_cannot_be_healed(tmp_path, task):
     path = tmp_path / "r.yaml"

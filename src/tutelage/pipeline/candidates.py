@@ -14,8 +14,11 @@ SCORING_STREAMS = 8
 
 
 def candidates(making: Making, site: Site) -> tuple[Candidate, ...]:
-    """Base, tuned and GGUF copy, each opened only while it is scored."""
+    """Base, tuned and GGUF copy, each opened only while it is scored. Raises ArtifactError if a file of the model is not the one that was
+    made: a truncated or changed copy is not scored.
+    """
     model = making.parents["model"]
+    model.check()
     gguf = model.file(find_gguf(model))
     quantisation = gguf.stem.removeprefix("model-")
     base_folder = site.base_folder()
