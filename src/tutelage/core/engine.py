@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -105,4 +105,14 @@ class TellsChances(Protocol):
 
     def chances(self, row: Sequence[int], start: int, *, likeliest: int) -> list[TokenChance]:
         """For the tokens of a row from its start (>= 1) on: their scores, with as many of the likeliest tokens as asked."""
+        ...
+
+
+@runtime_checkable
+class SharesPrompts(Protocol):
+    """An ability that some engines have beside `Engine`: several replies to one prompt, which is read once."""
+
+    def stream_each(self, prompt_ids: Sequence[int], samplings: Sequence[Sampling], *, end_ids: Sequence[int],
+                    constraint: Constraint | None = None) -> Generator[str | Answer, None, None]:
+        """One reply after another, each as `Engine.stream` gives it. Closing it cancels the one under way; those after it are not made."""
         ...

@@ -6,8 +6,9 @@ import os
 import queue
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from tutelage.engine.reply import Reply
 from tutelage.engine.sampling import check_embedded, check_fits, check_prompt, check_rows, check_tokens, penalty_window
 
 Chunk = dict[str, Any]
+SLOT = "id_slot"  # llama.cpp's name for one of its `parallel` places
 
 
 class GgufEngine:
@@ -50,6 +52,11 @@ class GgufEngine:
         self._scoring = threading.Lock()
         self._stops = 0
         self._workers = ThreadPoolExecutor(max_workers=max(parallel, 1), thread_name_prefix="gguf")
+        # Whoever holds a slot over several replies never waits for a worker that waits for a slot.
+        self._sharers = ThreadPoolExecutor(max_workers=max(parallel, 1), thread_name_prefix="gguf-shared")
+        self._slots: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for slot in range(max(parallel, 1)):
+            self._slots.put(slot)
 
     def tokenize(self, text: str) -> list[int]:
         """Token ids by llama.cpp's own vocabulary; special tokens written in the text stay plain text."""
@@ -76,6 +83,13 @@ class GgufEngine:
         """Pieces of text as they come, then the Answer. Several threads may stream at once."""
         self._check_asked(prompt_ids, sampling)
         return self._stream(prompt_ids, self._request(sampling, constraint), sampling, end_ids)
+
+    def stream_each(self, prompt_ids: Sequence[int], samplings: Sequence[Sampling], *, end_ids: Sequence[int],
+                    constraint: Constraint | None = None) -> Generator[str | Answer, None, None]:
+        """Replies to one prompt, which goes through the model once: they are made one after another in one slot that keeps it."""
+        for sampling in samplings:
+            self._check_asked(prompt_ids, sampling)
+        return self._stream_each(prompt_ids, samplings, end_ids, constraint)
 
     def score(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[TokenScore]]:
         """Log-probabilities of each row's tokens from its start on, by the same code that generates."""
@@ -137,6 +151,7 @@ class GgufEngine:
         """Stop what runs and free everything."""
         self.cancel()
         self._workers.shutdown(wait=True)
+        self._sharers.shutdown(wait=True)
         self._server = None
         self._vocabulary.close()
         if self._scorer is not None:
@@ -168,7 +183,8 @@ class GgufEngine:
                 pieces.put(piece)
             return is_wanted.is_set()
 
-        whole = self._workers.submit(self._complete, prompt_ids, request, sampling, end_ids, send)
+        workers = self._sharers if SLOT in request else self._workers
+        whole = workers.submit(self._complete, prompt_ids, request, sampling, end_ids, send)
         whole.add_done_callback(lambda _: pieces.put(None))
         try:
             while (piece := pieces.get()) is not None:
@@ -177,6 +193,23 @@ class GgufEngine:
         finally:
             is_wanted.clear()
             whole.cancel()
+
+    def _stream_each(self, prompt_ids: Sequence[int], samplings: Sequence[Sampling], end_ids: Sequence[int],
+                     constraint: Constraint | None) -> Generator[str | Answer, None, None]:
+        with self._slot() as slot:
+            for number, sampling in enumerate(samplings):
+                # The first one reads the prompt whatever was in the slot: nothing of another request is ever taken over.
+                request = {**self._request(sampling, constraint), SLOT: slot, "cache_prompt": number > 0}
+                yield from self._stream(prompt_ids, request, sampling, end_ids)
+
+    @contextmanager
+    def _slot(self) -> Iterator[int]:
+        """A place of llama.cpp's that nobody else uses meanwhile."""
+        slot = self._slots.get()
+        try:
+            yield slot
+        finally:
+            self._slots.put(slot)
 
     def _token_ids(self, last: int, data: bytes) -> list[int]:
         """The tokens that a chunk stands for: `last`, and those before it whose bytes ended within a character.
@@ -219,7 +252,8 @@ class GgufEngine:
                 send(reply.end("length"))
             return reply.is_finished
 
-        answer = self._server.handle_completions({**request, "prompt": list(prompt)}, take)
+        with nullcontext(request[SLOT]) if SLOT in request else self._slot() as slot:
+            answer = self._server.handle_completions({**request, "prompt": list(prompt), SLOT: slot}, take)
         if isinstance(answer, dict) and "error" in answer:
             failures.append(str(answer["error"].get("message", answer["error"])))
         if failures:

@@ -68,9 +68,12 @@ class Answering:
 
     async def _finished(self, head: Json, asked: AnswerRequest, choices: Sequence[Wanted], answers: Sequence[Answer]) -> Json:
         """The whole answer, kept where that was asked for."""
+        return await self._told(head, asked, choices, answers, usage(answers, asked.n or 1))
+
+    async def _told(self, head: Json, asked: AnswerRequest, choices: Sequence[Wanted], answers: Sequence[Answer], used: Json) -> Json:
         told = [self._shape.choice(number, answer, wanted.echo)
                 for number, (answer, wanted) in enumerate(zip(answers, choices, strict=True))]
-        body: Json = {**head, "object": self._shape.kind, "choices": told, "usage": usage(answers, asked.n or 1)}
+        body: Json = {**head, "object": self._shape.kind, "choices": told, "usage": used}
         await run_sync(keep, self.site, self.request, asked, body)
         return body
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import groupby
 
 from starlette.responses import JSONResponse
 
 from tutelage.core.chat import end_id, render
-from tutelage.core.engine import Engine, TellsChances
+from tutelage.core.engine import Engine, SharesPrompts, TellsChances
 from tutelage.core.errors import InputError
 from tutelage.core.records import Answer, Sampling
 from tutelage.endpoint.bounds import FREE, Bounds
@@ -74,18 +76,41 @@ def text_choices(served: Served, asked: TextRequest) -> list[Wanted] | JSONRespo
 def pieces_of(site: Site, served: Served, choices: Sequence[Wanted]) -> Pieces:
     """All choices, one after another: the pieces of each, then its Answer (a `Told` where log-probabilities were asked for)."""
     with site.door.use(served) as engine:
+        for _, alike in groupby(choices, key=lambda wanted: (wanted.ids, wanted.end_ids, wanted.bounds.constraint)):
+            yield from _alike(engine, list(alike))
+
+
+def _alike(engine: Engine, choices: Sequence[Wanted]) -> Pieces:
+    """The pieces of choices that differ in their sampling only; their prompt is read once where the engine can do that."""
+    first = choices[0]
+    if first.sampling.max_tokens == 0:
         for wanted in choices:
-            if wanted.sampling.max_tokens == 0:
-                yield _tell(engine, wanted, Answer(text="", token_ids=(), prompt_tokens=len(wanted.ids), finish_reason="length",
-                                                   model=served.name))
-                continue
-            yield from _pieces(engine, wanted)
+            yield _tell(engine, wanted, Answer(text="", token_ids=(), prompt_tokens=len(wanted.ids), finish_reason="length",
+                                               model=engine.name))
+    elif len(choices) > 1 and isinstance(engine, SharesPrompts):
+        replies = engine.stream_each(first.ids, [wanted.sampling for wanted in choices], end_ids=first.end_ids,
+                                     constraint=first.bounds.constraint)
+        with closing(replies):
+            for wanted in choices:
+                yield from _pieces(engine, wanted, _one(replies))
+    else:
+        for wanted in choices:
+            yield from _pieces(engine, wanted, engine.stream(wanted.ids, wanted.sampling, end_ids=wanted.end_ids,
+                                                             constraint=wanted.bounds.constraint))
 
 
-def _pieces(engine: Engine, wanted: Wanted) -> Pieces:
+def _one(replies: Iterator[str | Answer]) -> Iterator[str | Answer]:
+    """The pieces of the next reply, its Answer last."""
+    for piece in replies:
+        yield piece
+        if isinstance(piece, Answer):
+            return
+
+
+def _pieces(engine: Engine, wanted: Wanted, stream: Iterator[str | Answer]) -> Pieces:
     """The pieces of one choice: words, and those of calls where it is read for calls; then its Answer, checked if it is whole."""
     reader = CallReader(wanted.bounds.dialect) if wanted.bounds.dialect else None
-    for piece in engine.stream(wanted.ids, wanted.sampling, end_ids=wanted.end_ids, constraint=wanted.bounds.constraint):
+    for piece in stream:
         if not isinstance(piece, Answer):
             yield from reader.feed(piece) if reader else (piece,)
             continue

@@ -21,6 +21,7 @@ from tutelage.web.openai_shapes import AnswerRequest, TextRequest, read_request
 from tutelage.web.openai_tools import ToolChatRequest
 from tutelage.web.site import Site
 from tutelage.web.streaming import Turns
+from tutelage.web.voting import Voting
 
 Wish = TypeVar("Wish", bound=AnswerRequest)
 Choices = list[Wanted] | JSONResponse
@@ -52,7 +53,7 @@ def openai_routes(site: Site, turns: Turns, meter: Meter) -> APIRouter:
 
     @router.post("/chat/completions")
     async def chat(request: Request) -> Response:
-        return await _generate(Answering(site, turns, meter, request, ChatShape()), ToolChatRequest, chat_choices)
+        return await _generate(Voting(site, turns, meter, request, ChatShape()), ToolChatRequest, chat_choices)
 
     @router.post("/completions")
     async def complete(request: Request) -> Response:

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 
 from tutelage.core.chat import ChatFormat
 from tutelage.endpoint.bounds import FREE, Bounds
+from tutelage.prompts.vote import LETTERS, Rule
 from tutelage.web.auth import error_response
 
 # Pydantic names the branch of a union in the place of an error; clients know no branches.
@@ -119,6 +120,14 @@ class AnswerRequest(Shape):
         return super().contradiction()
 
 
+class VoteWish(Shape):
+    """An extension: the `n` replies vote, and the one that won is the answer. `stop_early` makes no more once that is decided."""
+
+    rule: Rule
+    choices: Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(min_length=2, max_length=50)] = list(LETTERS)
+    stop_early: bool = True
+
+
 class ChatRequest(AnswerRequest):
     """The body of POST /v1/chat/completions."""
 
@@ -129,6 +138,7 @@ class ChatRequest(AnswerRequest):
     top_logprobs: Annotated[int, Field(ge=0, le=MOST_LIKELIEST)] | None = None
     store: bool | None = None
     metadata: Metadata | None = None
+    vote: VoteWish | None = None
 
     @property
     def told_tools(self) -> list[str]:
@@ -156,6 +166,10 @@ class ChatRequest(AnswerRequest):
                                   "they mean the same. Send one of them.")
         if self.top_logprobs is not None and not self.logprobs:
             return "top_logprobs", "top_logprobs is only allowed with `logprobs: true`."
+        if self.vote is not None and (self.stream or (self.n or 1) < 2):
+            return "vote", f"a vote needs `n` of 2 to {MOST_CHOICES} replies, and no `stream`: the winner is known at the end."
+        if self.vote is not None and self.vote.rule != "choice" and "choices" in self.vote.model_fields_set:
+            return "vote.choices", "choices are only allowed with the rule `choice`."
         if self.metadata is not None and not self.store:
             return "metadata", "metadata is only allowed with `store: true`: without it nothing is kept."
         return super().contradiction()
