@@ -245,6 +245,15 @@ def tasks(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the 
     run_tasks(folder, work=work, model=run, limit=limit, language=language, as_json=json)
 
 
+@app.command()
+def doctor(port: Annotated[int, typer.Option("--port", min=1, max=65535, help="The port that `serve` would take.")] = 8765,
+           work: Work = DEFAULT_WORK, language: Language = None, json: Json = False) -> None:
+    """Tell what this machine has and lacks, and the command that mends each. Exit code 1 when something needed is lacking."""
+    from tutelage.cli.doctor import run_doctor
+
+    run_doctor(port=port, work=work, language=language or "en", as_json=json)
+
+
 def main() -> None:
     """Entry point of the `tutelage` command."""
     from tutelage.core.errors import TutelageError
