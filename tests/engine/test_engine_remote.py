@@ -15,7 +15,7 @@ from web_site import TUNED, CharacterEngine, make_site, running
 from tutelage.core.chat import CHATML, LLAMA3, render
 from tutelage.core.engine import CannotDo, Engine
 from tutelage.core.errors import ContextTooLong, InputError, ServiceUnavailable
-from tutelage.core.records import Answer, Message, Sampling
+from tutelage.core.records import Answer, Constraint, Message, Sampling
 from tutelage.engine.remote_engine import RemoteEngine
 from tutelage.engine.remote_wire import SERVED, Wire, messages_of, spell
 from tutelage.web.app import create_app
@@ -70,6 +70,21 @@ def test_the_service_gets_the_messages_and_the_decoding_and_its_answer_comes_who
     body = service.bodies[0]
     assert body["messages"] == [message.model_dump() for message in ASKED]
     assert (body["model"], body["temperature"], body["max_tokens"], body["seed"]) == ("small", 0.0, 50, 3)
+
+
+def test_a_schema_and_penalties_reach_the_service_and_what_it_could_not_know_is_refused():
+    service, constraint = Service(), Constraint(grammar='root ::= "{}"', schema_text='{"type": "object"}')
+    with opened(service) as engine:
+        asked = Sampling(max_tokens=50, presence_penalty=0.5, frequency_penalty=-1.0)
+        engine.generate([prompt_ids(engine)], asked, end_ids=(), constraint=constraint)
+        with pytest.raises(CannotDo, match=r"the service's token ids are not known here, so logit_bias has none to name"):
+            answers(engine, logit_bias=((7, 1.0),))
+        with pytest.raises(CannotDo, match=r"services take a JSON schema and no grammar of ours\. Serve a GGUF file for tools"):
+            list(engine.stream(prompt_ids(engine), asked, end_ids=(), constraint=Constraint(grammar='root ::= "{}"')))
+    (body,) = service.bodies
+    schema = {"name": "reply", "schema": {"type": "object"}, "strict": True}
+    assert body["response_format"] == {"type": "json_schema", "json_schema": schema}
+    assert (body["presence_penalty"], body["frequency_penalty"]) == (0.5, -1.0)
 
 
 def test_an_answer_that_the_limit_cut_says_so():
