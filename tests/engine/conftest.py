@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from tiny_model import make_tiny_model
+from tiny_onnx import make_onnx
 
 from tutelage.core.chat import CHATML
 from tutelage.core.engine import Engine
 from tutelage.engine.gguf_engine import GgufEngine
+from tutelage.engine.onnx_engine import OnnxEngine
 from tutelage.engine.replay_engine import ReplayEngine
 from tutelage.engine.torch_engine import TorchEngine
 from tutelage.model.export_gguf import export_gguf
@@ -34,12 +36,13 @@ def tiny_gguf(tiny: Path) -> Path:
 def engines(tiny: Path, tiny_gguf: Path) -> Iterator[dict[str, Engine]]:
     made: dict[str, Engine] = {
         "torch": TorchEngine(tiny, name="tiny", threads=1), "gguf": GgufEngine(tiny_gguf, name="tiny", parallel=4),
+        "onnx": OnnxEngine(make_onnx(tiny, "fp32"), name="tiny", threads=1),
         "replay": ReplayEngine({"": RECORDED}, name="tiny", seconds_per_token=0.0005)}
     yield made
     for engine in made.values():
         engine.close()
 
 
-@pytest.fixture(params=["torch", "gguf", "replay"])
+@pytest.fixture(params=["torch", "gguf", "onnx", "replay"])
 def engine(request: pytest.FixtureRequest, engines: dict[str, Engine]) -> Engine:
     return engines[request.param]

@@ -21,6 +21,7 @@ from tutelage.model.depth import Heal, depth_step
 from tutelage.model.evidence import prepare
 from tutelage.model.export_gguf import check_supported
 from tutelage.model.merge import SAMPLE_PROMPTS, merge
+from tutelage.model.onnx_copy import keep_onnx
 from tutelage.model.parity import Evidence
 from tutelage.model.reshape import Given, Reshaped, Reshaping, reshape
 from tutelage.model.search import search
@@ -59,6 +60,7 @@ def make(making: Making, *, base_folder: Callable[[], Path], heal: Heal, weigh: 
                for folder, shape in _shapes(merged, steps, reshaped) if settings.target.is_set or folder == shaped]
     kept, parent = search(parents, settings.target) if settings.target.is_set else (keep_first(parents[0]), parents[0])
     reshaped = _of_shape(making.folder, steps, reshaped, parent.shape)
+    keep_onnx(parent)
     _record(making, examples, Evidence(kept=kept.parity, refused=kept.refused, reshaped=reshaped))
     if kept.copies:
         write_whole(making.folder / EVIDENCE, kept.copies.model_dump_json(indent=1))

@@ -61,6 +61,10 @@ class ModelSettings(Settings):
     fallback: bool = True
     """What happens when a copy is refused: the next larger one is tried, up to 16 bits; the refusal is told and kept as evidence."""
 
+    onnx: Literal["none", "fp32", "int8", "int8_blocks", "int4"] = "none"
+    """An ONNX copy beside the one that is served, in the folder onnx-<kind>: "int8_blocks" costs about nothing and runs in ONNX Runtime,
+    "int8" runs in any ONNX program, "int4" is the smallest. One that is worse is removed, or, without `fallback`, ends the stage."""
+
     minimum_agreement: float = Field(0.95, ge=0, le=1)
     """Share of the compared held-out prompts on which the copy must begin its answer with the same token as the model in fp32."""
 
