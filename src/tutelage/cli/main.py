@@ -246,6 +246,16 @@ def tasks(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the 
 
 
 @app.command()
+def moderation(rows: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Labelled texts, one JSON object a line: "
+                                                           '{"text": "...", "labels": {"hate": true, "violence": false}}.')],
+               work: Work = DEFAULT_WORK, language: Language = None) -> None:
+    """Train the model behind /v1/moderations on labelled texts; without it word lists answer alone."""
+    from tutelage.cli.moderation import run_moderation
+
+    run_moderation(rows, work=work, language=language or "en")
+
+
+@app.command()
 def doctor(port: Annotated[int, typer.Option("--port", min=1, max=65535, help="The port that `serve` would take.")] = 8765,
            work: Work = DEFAULT_WORK, language: Language = None, json: Json = False) -> None:
     """Tell what this machine has and lacks, and the command that mends each. Exit code 1 when something needed is lacking."""
