@@ -29,6 +29,7 @@ from tutelage.engine.llama_library import LlamaVocabulary
 from tutelage.engine.torch_engine import TorchEngine
 from tutelage.engine.vocabulary import Vocabulary
 from tutelage.model.export_gguf import export_gguf
+from tutelage.model.mixture import SEARCH
 from tutelage.model.parity import Evidence
 from tutelage.model.trim import share_by_token, trim
 from tutelage.model.trim_tokens import trim_tokenizer
@@ -220,6 +221,26 @@ def test_the_stage_exports_the_trimmed_model_and_tells_what_it_costs(made: tuple
     told = text(warning.key, "en", **warning.facts)
     assert told.startswith(f"vocabulary trimmed from {whole.size} to {trimmed.size} tokens")
     assert told.endswith("set model.trim to none to keep the whole vocabulary")
+
+
+def test_copies_of_all_sizes_carry_the_trimmed_vocabulary(both: Trimmed, opened: Opened, tmp_path: Path) -> None:
+    assert len(SEARCH) == 4
+    for kind in SEARCH:
+        export_gguf(both[1], tmp_path / "copy.gguf", quantisation=kind, name="x", chat_format=both[2])
+        copied = LlamaVocabulary(tmp_path / "copy.gguf")
+        assert [copied.tokenize(line) for line in LINES] == [opened[1].tokenize(line) for line in LINES]
+        assert copied.size == opened[1].size
+        copied.close()
+
+
+def test_a_trimmed_model_can_lose_layers_too(tiny: Path, trained: Path, tmp_path: Path) -> None:
+    asked = {"trim": "vocabulary", "trim_tokens": 0, "drop_layers": 1, "heal_steps": 0, "drop_margin": 9, "minimum_agreement": 0.5}
+    artifact = run_model(tmp_path, tiny, trained, _rows(), **asked)
+    evidence = Evidence.model_validate_json(artifact.file("parity.json").read_text("utf-8"))
+    assert [(step.step, step.kept) for step in evidence.reshaped] == [("trim", True), ("drop_layers", True)]
+    head = read_head(artifact.file("model-q8_0.gguf"))
+    assert head.facts["llama.block_count"] == 1
+    assert len(head.lists["tokenizer.ggml.tokens"]) == evidence.reshaped[0].facts["vocabulary"]
 
 
 def test_a_tampered_trimmed_model_is_noticed(made: tuple[Artifact, Recorder], tmp_path: Path) -> None:
