@@ -85,7 +85,7 @@ def main() -> None:
     before, best = float(str(figures["bits_per_byte_influence"])), float(str(figures["bits_per_byte_healed"]))
     figures |= {"healed_share": round((before - best) / (before - parent.bits_per_byte), 3),
                 "minutes": round((time.monotonic() - started) / 60, 1)}
-    finish("prune", figures, [at_least("speed_ratio", 1.1), at_least("healed_share", 0.2), at_most("megabytes_ratio", 0.9)])
+    finish("prune", figures, [at_least("speed_ratio", 1.1), at_least("healed_share", 0.5), at_most("megabytes_ratio", 0.9)])
 
 
 def short_rows(examples: list[Example], folder: Path, chat_format: ChatFormat) -> Rows:
