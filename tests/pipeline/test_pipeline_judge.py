@@ -11,6 +11,7 @@ from judged_rows import TYPES, clause, write_conversations, write_dataset
 from small_service import Service
 from tiny_adapter import make_adapter
 from tiny_model import make_tiny_model
+from tiny_onnx import make_onnx
 
 from tutelage.core.chat import CHATML
 from tutelage.core.errors import GateClosed, InputError, ServiceUnavailable
@@ -164,6 +165,18 @@ def test_two_folders_an_adapter_and_a_file_are_judged_and_found_again(tmp_path: 
     assert report_of(two).engines == {"base": "TorchEngine", "candidate": "GgufEngine"}
     # eight bits change little
     assert abs(decision_of(two).difference) < 0.01
+
+
+def test_an_onnx_copy_is_brought_with_its_own_chat_format_and_opened_only_when_asked(tmp_path: Path):
+    copy = make_onnx(make_tiny_model(tmp_path / "base"), "int8_blocks")
+    found = bring(Named(str(copy)), "copy", cache=tmp_path)
+    assert (found.identity, found.candidate.chat_format) == (str(copy), CHATML)
+    engine = found.candidate.open()
+    assert engine.name == "candidate"
+    engine.close()
+    (copy / "model.onnx").unlink()
+    with pytest.raises(InputError, match=r"there is no such file, but onnx\.json names it"):
+        bring(Named(str(copy)), "copy", cache=tmp_path).candidate.open()
 
 
 def test_adapters_of_other_tools_stand_on_the_base_that_they_name_or_on_the_other_model(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""The models that are judged: a folder, an adapter on a base, a GGUF file, or the address of a service; opened only while it is asked."""
+"""The models that are judged: a folder, an adapter, a GGUF file, an ONNX copy, or the address of a service; opened only while asked."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tutelage.core.engine import Engine
 from tutelage.core.errors import InputError
 from tutelage.core.files import file_sha256, size_of
 from tutelage.engine.bases import Base, find_base, folder_chat_format
+from tutelage.engine.onnx_folder import DESCRIPTION, is_onnx_folder
 from tutelage.engine.remote_http import is_address
 from tutelage.engine.remote_wire import SERVED
 from tutelage.scores.make import Candidate
@@ -51,7 +52,7 @@ class Model:
 def bring(named: Named, role: Role, *, cache: Path, beside: str = "") -> Model:
     """The model of that name in its role. `beside` is the other one's name: the base of an adapter that names none that is here.
 
-    Raises InputError for what is none of the four kinds. A service is not asked yet.
+    Raises InputError for what is none of the five kinds. A service is not asked yet.
     """
     name = "base" if role == "base" else "candidate"
     if is_address(named.what):
@@ -61,6 +62,8 @@ def bring(named: Named, role: Role, *, cache: Path, beside: str = "") -> Model:
     folder = Path(named.what)
     if (folder / ADAPTER).is_file():
         return _adapter(folder, named, role, name, cache=cache, beside=beside)
+    if is_onnx_folder(folder):
+        return _onnx(folder, named, role, name)
     base = find_base(named.what)
     chat_format = _format(named, name) or base.chat_format
     if not base.gguf:
@@ -100,6 +103,16 @@ def _adapter(folder: Path, named: Named, role: Role, name: str, *, cache: Path, 
 
     size = size_of(folder) + size_of(Path(base.gguf or base.folder))
     return Model(Candidate(name, role, open_adapter, chat_format, size_bytes=size), f"{folder} on {base.name}", sha256.hexdigest())
+
+
+def _onnx(folder: Path, named: Named, role: Role, name: str) -> Model:
+    def open_onnx() -> Engine:
+        from tutelage.engine.onnx_engine import OnnxEngine
+
+        return OnnxEngine(folder, name=name)
+
+    chat_format = _format(named, name) or folder_chat_format(folder)
+    return Model(Candidate(name, role, open_onnx, chat_format, size_bytes=size_of(folder)), named.what, file_sha256(folder / DESCRIPTION))
 
 
 def _base_of(folder: Path, beside: str) -> Base:
