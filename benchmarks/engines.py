@@ -1,13 +1,13 @@
 """The same small model in each engine and form: tokens a second for one answer and for eight at once, memory, bits per byte.
 
-`make bench NAME=engines` (about a quarter of an hour on two idle cores, reckoned from slower runs). Gemma 3 270M as packaged, not tuned; 128 tokens of prompt and 128 new ones,
-end to end. Each contestant runs in a process of its own, one after the other in each of ROUNDS rounds, all with the same number of
-threads (as many as cores: nothing else may run meanwhile); the medians of the rounds count. Bits per byte are those of ROWS held-out
-answers of the demo's dataset, measured once. The packaged weights come from a file of 4 bits, and such weights round again with less loss
-than tuned ones do; what a tuned model loses is for the model stage to say. A contestant whose package or engine is absent, or that fails,
-is named in `absent` with the reason; one whose bits per byte rise by more than 1 % in `refused`. The bars are those of the smallest copy
-of llama.cpp with a trimmed vocabulary. `--rounds N`, `--tokens N`, `--rows N`, `--base NAME` and `--only CONTESTANT` try a part, and
-what they print is not kept; `--work FOLDER` keeps dataset and copies.
+`make bench NAME=engines` (about a quarter of an hour on two idle cores, reckoned from parts of it). Gemma 3 270M as packaged, not
+tuned; 128 tokens of prompt and 128 new ones, end to end. Each contestant runs in a process of its own, one after the other in each of
+ROUNDS rounds, all with the same number of threads (as many as cores: nothing else may run meanwhile); the medians count. Bits per byte
+are those of ROWS held-out answers of the demo's dataset, measured once. The packaged weights come from a file of 4 bits, and such weights
+round again with less loss than tuned ones do; what a tuned model loses is for the model stage to say. A contestant whose package or
+engine is absent, or that fails, is named in `absent` with the reason; one whose bits per byte rise by more than 1 % in `refused`. The
+bars are those of the smallest copy of llama.cpp with a trimmed vocabulary. `--rounds N`, `--tokens N`, `--rows N`, `--base NAME` and
+`--only CONTESTANT` try a part, and what they print is not kept; `--work FOLDER` keeps dataset and copies.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ BASE = "gemma3-270m"
 ROUNDS, TOKENS, STREAMS, ROWS, IMPORTANCE_ROWS = 3, 128, 8, 16, 16
 PROMPT_LETTERS = 4_000  # of a prompt's text before it is cut to tokens
 LIMIT_SECONDS = 600
-ONNX_KINDS = ("fp32", "int8", "int4")
+ONNX_KINDS = ("fp32", "int8", "int8_blocks", "int4")
 ALLOWED_RISE = 0.01
 NATIVE, BEST = "torch_fp32", "gguf_q4_k_m_trimmed"
 BARS = [at_least("times_native_single", 8), at_least("times_native_together", 6), at_most("share_of_native_memory", 0.3333),
