@@ -28,8 +28,9 @@ class Rounded:
 
     def restored(self) -> np.ndarray:
         """The matrix as it is computed with, shape (rows, columns)."""
-        whole = (self.numbers.astype(np.float32) - MIDDLE[self.bits]) * self.scales[..., None]
-        return whole.reshape(len(whole), -1)
+        whole: np.ndarray = (self.numbers.astype(np.float32) - MIDDLE[self.bits]) * self.scales[..., None]
+        matrix: np.ndarray = whole.reshape(len(whole), -1)
+        return matrix
 
 
 def round_rows(weight: np.ndarray, *, bits: int, block: int) -> Rounded:
