@@ -40,7 +40,7 @@ def test_the_need_is_reckoned_from_the_head_as_by_hand(gguf):
     size = gguf.stat().st_size
     assert need.weights == size
     assert need.keys_and_values == A_TOKEN * 1024 * 3
-    assert need.scoring == size + A_TOKEN * 1024 + 2 * 512 * 4 * words  # logits of a batch, twice
+    assert need.scoring == size + A_TOKEN * 1024 + 3 * 512 * 4 * words  # logits of a batch: in the graph, told, and their exponentials
     assert need.work == 80_000_000 + 400 * words + 512 * 4 * (8 * 64 + 3 * 128)
     assert need.total == need.weights + need.keys_and_values + need.scoring + need.work
     assert memory_need(head, context_length=1024, parallel=3, scorers=0).scoring == 0
@@ -58,7 +58,7 @@ def test_what_does_not_fit_is_refused_with_the_context_that_would(gguf):
     total = memory_need(head, context_length=1024, parallel=2, scorers=1).total
     small = budget(total, context_length=1280, parallel=2)
     told = (r"tiny\.gguf: serving it needs 0\.09 GB of memory \(weights 0\.00, keys and values 0\.00 \(2 x 1280 tokens\), scoring 0\.00, "
-            r"work 0\.08\); the budget is 0\.08 GB\. Lower endpoint\.context_length from 1280 to at most 1024, "
+            r"work 0\.08\); the budget is 0\.09 GB\. Lower endpoint\.context_length from 1280 to at most 1024, "
             r"or raise endpoint\.memory_gb\.")
     with pytest.raises(InputError, match=told):
         small.take(gguf)

@@ -59,6 +59,18 @@ def test_the_http_door_of_llama_cpp_is_locked(tiny_gguf):
         urllib.request.urlopen(asked, timeout=10)
 
 
+def test_no_prompt_is_read_from_a_cache_so_that_no_key_sees_what_another_asked(engines):
+    engine, prompt, sampling = engines["gguf"], [*range(3, 103)], Sampling(max_tokens=2)
+    engine.generate([prompt], sampling, end_ids=())
+    asked = {**engine._request(sampling, None), "prompt": prompt, "stream": False}
+    for _ in range(2):
+        told = engine._server.handle_completions(asked)["timings"]
+        assert (told["cache_n"], told["prompt_n"]) == (0, 100)
+    reused = {**asked, "cache_prompt": True, "id_slot": 0}  # what is not asked for: llama.cpp would do it
+    engine._server.handle_completions(reused)
+    assert engine._server.handle_completions(reused)["timings"]["cache_n"] > 0
+
+
 def test_a_token_outside_the_vocabulary_is_refused_and_the_engine_goes_on(engines):
     for ask in (engines["gguf"].stream, lambda prompt, *rest, **more: engines["gguf"].generate([prompt], *rest, **more)):
         with pytest.raises(InputError, match="token id 99999 is outside the vocabulary of"):

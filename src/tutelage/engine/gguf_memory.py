@@ -9,7 +9,7 @@ from tutelage.engine.gguf_file import Head
 
 HALF_BYTES = 2  # llama.cpp keeps keys and values in 16 bits
 BATCH = 512  # tokens that llama.cpp reads at once
-# Taken from resident memory of SmolLM2-135M and Gemma 3 270M under load (tests/real/test_serving_real.py holds the first to it).
+# Taken from resident memory of SmolLM2-135M and Gemma 3 270M under load (tests/real/test_endpoint_memory_real.py holds the first to it).
 PROCESS_BYTES = 80_000_000
 TOKEN_BYTES = 400  # a token of the vocabulary, which is held twice
 
@@ -42,7 +42,7 @@ def memory_need(head: Head, *, context_length: int, parallel: int, scorers: int)
     width = number(head, "embedding_length")
     batch = BATCH * 4 * (8 * width + 3 * _largest(head, "feed_forward_length"))
     return MemoryNeed(weights=weights, keys_and_values=place * parallel,
-                      scoring=weights + scorers * (place + 2 * BATCH * 4 * tokens) if scorers else 0,
+                      scoring=weights + scorers * (place + 3 * BATCH * 4 * tokens) if scorers else 0,
                       work=PROCESS_BYTES + TOKEN_BYTES * tokens + batch)
 
 
