@@ -78,7 +78,7 @@ def reshape(given: Given, steps: Sequence[Reshaping]) -> tuple[Path, tuple[Resha
         facts = step.make(given, folder)
         found = _judge(step, given, folder, merged, facts)
         done.append(found)
-        told = {"step": step.name, "rows": found.rows, "before": round(found.bits_per_byte_merged, 4),
+        told: dict[str, Fact] = {"step": step.name, "rows": found.rows, "before": round(found.bits_per_byte_merged, 4),
                 "after": round(found.bits_per_byte, 4), "rise": round(100 * found.rise, 2), "highest": round(100 * found.highest_rise, 2),
                 "margin": round(100 * found.margin, 2)}
         if found.kept:
