@@ -58,7 +58,8 @@ def test_each_api_route_is_open_to_the_scope_that_it_names_and_to_no_other(tuned
 def test_only_an_admin_takes_a_model_off_and_the_desk_remembers(tuned_site, visit):
     headers = key_of(tuned_site, scopes=("admin",))
     drafter = visit(tuned_site, "drafter").delete(f"/v1/models/{TUNED}")
-    assert (drafter.status_code, drafter.json()["error"]["message"]) == (403, f"You have the role drafter; /v1/models/{TUNED} needs an admin.")
+    assert drafter.status_code == 403
+    assert drafter.json()["error"]["message"] == f"You have the role drafter; /v1/models/{TUNED} needs an admin."
     client = visit(tuned_site)
     assert client.delete("/v1/models/other", headers=headers).status_code == 404
     assert client.delete(f"/v1/models/{TUNED}", headers=headers).json() == {"id": TUNED, "object": "model", "deleted": True}
