@@ -24,6 +24,7 @@ from tutelage.web.draft_pages import draft_routes, own_draft_routes
 from tutelage.web.label_pages import label_routes
 from tutelage.web.openai_api import openai_routes
 from tutelage.web.openai_resources import resource_routes
+from tutelage.web.openapi import openapi_routes
 from tutelage.web.pages import Pages, htmx_folder
 from tutelage.web.progress import Follower
 from tutelage.web.receipts import receipt_routes
@@ -60,7 +61,7 @@ def create_app(site: Site) -> FastAPI:
                    training_routes(site, follower, pages), scores_routes(site, pages), clause_routes(site, clauses, turns),
                    openai_routes(site, turns, meter), *resource_routes(site, turns, meter),
                    service_routes(site, turns, meter),
-                   receipt_routes(site.receipts)):
+                   receipt_routes(site.receipts), openapi_routes(app, pages)):
         app.include_router(router)
 
     _add_error_answers(app, pages)

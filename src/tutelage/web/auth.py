@@ -33,7 +33,7 @@ GENERATE, ADMIN, METRICS = "generate", "admin", "metrics"
 SCOPES: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/metrics"): (METRICS,), ("GET", "/v1/receipts/"): (GENERATE, ADMIN), ("DELETE", "/v1/models/"): (ADMIN,)}
 API_FOLDERS = ("/api/", "/v1/")
-API_PATHS = ("/metrics", "/tokenize", "/detokenize", "/tokenizer_info")
+API_PATHS = ("/metrics", "/tokenize", "/detokenize", "/tokenizer_info", "/openapi.json")
 
 
 @dataclass(frozen=True)
