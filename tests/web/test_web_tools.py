@@ -144,7 +144,8 @@ def test_the_openai_client_goes_round_with_a_result_and_the_model_reads_it(outsi
     assert {"tool_calls.function.arguments.delta", "tool_calls.function.arguments.done"} <= kinds
     assert isinstance(call.function.parsed_arguments, Clause)
     free = outside.chat.completions.create(model=TUNED, messages=messages, tools=tools, tool_choice="none", max_tokens=12).choices[0]
-    assert (free.finish_reason, free.message.tool_calls) == ("length", None)
+    assert free.finish_reason in ("length", "stop")
+    assert free.message.tool_calls is None
 
 
 def test_the_rendered_conversation_tells_tools_calls_and_results_as_qwen_is_told(program, engine):

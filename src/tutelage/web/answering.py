@@ -56,11 +56,10 @@ class Answering:
         except TimeoutError:
             await pieces.aclose()
             self.meter.broke_off(served.name)
-            return error_response(503, self._late(), kind="server_error", code="deadline_exceeded", headers={"retry-after": BUSY_SECONDS})
+            return self._unavailable(self._late(), "deadline_exceeded")
         except ServiceUnavailable as error:
             self.meter.broke_off(served.name)
-            return error_response(503, f"{self._id}: {error}", kind="server_error", code="engine_unavailable",
-                                  headers={"retry-after": BUSY_SECONDS})
+            return self._unavailable(f"{self._id}: {error}", "engine_unavailable")
         seconds = time.monotonic() - self._began
         self.meter.answered(served.name, answers, choices_a_prompt=asked.n or 1, first_seconds=seconds, seconds=seconds)
         account.ended(answers, prompt_tokens=prompt_tokens(asked, choices), first_seconds=seconds)
@@ -139,6 +138,9 @@ class Answering:
         left = self._began + self.site.endpoint.deadline - time.monotonic()
         async with asyncio.timeout(max(0.0, left)):
             return await work
+
+    def _unavailable(self, told: str, code: str) -> JSONResponse:
+        return error_response(503, told, kind="server_error", code=code, headers={"retry-after": BUSY_SECONDS, REQUEST_ID: self._id})
 
     def _late(self) -> str:
         return (f"{self._id}: not finished within the endpoint's deadline of {self.site.endpoint.deadline:g} seconds, waiting included. "
