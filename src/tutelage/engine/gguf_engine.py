@@ -22,12 +22,13 @@ from tutelage.engine.gguf_memory import memory_need, number
 from tutelage.engine.llama_library import LlamaScorer, LlamaVocabulary, library
 from tutelage.engine.reply import Reply
 from tutelage.engine.sampling import check_embedded, check_fits, check_prompt, check_rows, check_tokens, penalty_window
+from tutelage.engine.spelling import Spelling
 
 Chunk = dict[str, Any]
 SLOT = "id_slot"  # llama.cpp's name for one of its `parallel` places
 
 
-class GgufEngine:
+class GgufEngine(Spelling[LlamaVocabulary]):
     """Answers with a GGUF file. Up to `parallel` answers are made at once, each with `context_length` tokens of room.
 
     `threads` None leaves one core to everything else: with as many threads as cores, llama.cpp crawls when a core is busy. `scorers` rows
@@ -57,18 +58,6 @@ class GgufEngine:
         self._slots: queue.SimpleQueue[int] = queue.SimpleQueue()
         for slot in range(max(parallel, 1)):
             self._slots.put(slot)
-
-    def tokenize(self, text: str) -> list[int]:
-        """Token ids by llama.cpp's own vocabulary; special tokens written in the text stay plain text."""
-        return self._vocabulary.tokenize(text)
-
-    def special(self, token: str) -> int:
-        """The id of a special token."""
-        return self._vocabulary.special(token)
-
-    def detokenize(self, token_ids: Sequence[int]) -> str:
-        """The text of token ids, special tokens left out."""
-        return self._vocabulary.detokenize(token_ids)
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, end_ids: Sequence[int],
                  constraint: Constraint | None = None) -> list[Answer]:

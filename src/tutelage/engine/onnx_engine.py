@@ -9,20 +9,19 @@ import numpy as np
 
 from tutelage.core.engine import CannotDo
 from tutelage.core.errors import InputError
-from tutelage.core.records import Answer, Constraint, Sampling, TokenScore
+from tutelage.core.records import Constraint, Sampling, TokenScore
+from tutelage.engine.batch_engine import BATCH_PROMPTS, BatchEngine
 from tutelage.engine.onnx_decode import decode_steps
 from tutelage.engine.onnx_folder import GRAPH, WEIGHTS, read_onnx_folder
 from tutelage.engine.onnx_session import Batch, OnnxSession
-from tutelage.engine.reply import Reply
 from tutelage.engine.sampling import check_embedded, check_fits, check_prompt, check_rows, check_tokens, penalty_window, refuse_constraint
 from tutelage.engine.vocabulary import Vocabulary
 
-BATCH_PROMPTS = 32
 CHUNK_TOKENS = 128  # tokens of a row that go through the model at once: 128 x 262,144 logits take 134 MB
 FP32_BYTES = 4
 
 
-class OnnxEngine:
+class OnnxEngine(BatchEngine):
     """Answers with a folder that `model.export_onnx` wrote. `threads` None leaves one core to everything else.
 
     An int8 copy rounds its activations by the largest of all that are computed at once, so it takes one prompt at a time: an answer
@@ -40,45 +39,11 @@ class OnnxEngine:
         self._session = OnnxSession(folder, self._copy, threads=threads)
         self._size_bytes = sum((folder / name).stat().st_size for name in (GRAPH, WEIGHTS))
         self._at_once = 1 if self._copy.kind == "int8" else BATCH_PROMPTS
-        self._stops = 0
 
     @property
     def providers(self) -> list[str]:
         """Where it computes, as ONNX Runtime names it, the first choice first."""
         return self._session.providers
-
-    def tokenize(self, text: str) -> list[int]:
-        """Token ids of plain text; special tokens written in it stay plain text."""
-        return self._vocabulary.tokenize(text)
-
-    def special(self, token: str) -> int:
-        """The id of a special token."""
-        return self._vocabulary.special(token)
-
-    def detokenize(self, token_ids: Sequence[int]) -> str:
-        """The text of token ids, special tokens left out."""
-        return self._vocabulary.detokenize(token_ids)
-
-    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, end_ids: Sequence[int],
-                 constraint: Constraint | None = None) -> list[Answer]:
-        """One reply to each prompt, decoded in batches of prompts of similar length."""
-        for prompt in prompts:
-            self._check_asked(prompt, sampling, constraint)
-        answers: dict[int, Answer] = {}
-        order = sorted(range(len(prompts)), key=lambda number: -len(prompts[number]))
-        for start in range(0, len(order), self._at_once):
-            numbers = order[start:start + self._at_once]
-            replies = [Reply(len(prompts[number]), sampling, model=self.name) for number in numbers]
-            for _ in self._run([prompts[number] for number in numbers], replies, sampling, end_ids):
-                pass
-            answers |= {number: reply.answer() for number, reply in zip(numbers, replies, strict=True)}
-        return [answers[number] for number in range(len(prompts))]
-
-    def stream(self, prompt_ids: Sequence[int], sampling: Sampling, *, end_ids: Sequence[int],
-               constraint: Constraint | None = None) -> Iterator[str | Answer]:
-        """Pieces of text as they come, then the Answer. Several threads may stream at once."""
-        self._check_asked(prompt_ids, sampling, constraint)
-        return self._stream(prompt_ids, sampling, end_ids)
 
     def score(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[TokenScore]]:
         """Log-probabilities of each row's tokens from its start on."""
@@ -121,10 +86,6 @@ class OnnxEngine:
         cache = 2 * copy.layers * copy.groups * copy.head_size * FP32_BYTES * self.context_length * self._at_once
         return self._size_bytes + cache
 
-    def cancel(self) -> None:
-        """Stop generations under way after the token being made; their answers end with "length"."""
-        self._stops += 1
-
     def close(self) -> None:
         """Stop what runs and free the weights."""
         self.cancel()
@@ -139,25 +100,8 @@ class OnnxEngine:
         check_fits(len(row), 0, self.context_length)
         check_tokens(row, self._copy.vocabulary)
 
-    def _stream(self, prompt_ids: Sequence[int], sampling: Sampling, end_ids: Sequence[int]) -> Iterator[str | Answer]:
-        reply = Reply(len(prompt_ids), sampling, model=self.name)
-        for piece in self._run([prompt_ids], [reply], sampling, end_ids):
-            if piece:
-                yield piece
-        yield reply.answer()
-
-    def _run(self, prompts: Sequence[Sequence[int]], replies: Sequence[Reply], sampling: Sampling, end_ids: Sequence[int]) -> Iterator[str]:
-        """Decode all rows to their ends; gives each piece of text as it comes."""
-        finished: set[int] = set()
-        stops = self._stops
-        for tokens in decode_steps(self._session, prompts, sampling, finished, window=penalty_window(sampling, self.context_length)):
-            for row, token in tokens.items():
-                piece = replies[row].add(token, self._vocabulary.bytes_of(token), end_ids)
-                if self._stops != stops and not replies[row].is_finished:
-                    piece += replies[row].end("length")
-                if replies[row].is_finished:
-                    finished.add(row)
-                yield piece
+    def _decode(self, prompts: Sequence[Sequence[int]], sampling: Sampling, finished: set[int]) -> Iterator[dict[int, int]]:
+        return decode_steps(self._session, prompts, sampling, finished, window=penalty_window(sampling, self.context_length))
 
     def _chunks(self, row: Sequence[int], start: int) -> Iterator[tuple[np.ndarray, Sequence[int]]]:
         """Logits (n, vocabulary) for tokens of the row from `start` on, and those n tokens, a chunk at a time."""

@@ -12,7 +12,8 @@ import torch
 from transformers import DynamicCache
 
 from tutelage.core.errors import InputError
-from tutelage.core.records import Answer, Constraint, Sampling, TokenScore
+from tutelage.core.records import Constraint, Sampling, TokenScore
+from tutelage.engine.batch_engine import BATCH_PROMPTS, BatchEngine
 from tutelage.engine.reply import Reply
 from tutelage.engine.sampling import check_embedded, check_fits, check_prompt, check_rows, check_tokens, penalty_window, refuse_constraint
 from tutelage.engine.torch_adapters import Adapters
@@ -21,12 +22,11 @@ from tutelage.engine.torch_decode import decode_steps
 from tutelage.engine.torch_score import Body, foretell, score_rows
 from tutelage.engine.vocabulary import Vocabulary
 
-BATCH_PROMPTS = 32
 FP32_BYTES = 4
 HEAD_TOLERANCE = 1e-3
 
 
-class TorchEngine:
+class TorchEngine(BatchEngine):
     """Answers with a model folder in fp32. `threads` is for the whole process; None leaves PyTorch's choice (physical cores)."""
 
     def __init__(self, folder: Path, *, name: str, adapter: Path | None = None, threads: int | None = None) -> None:
@@ -36,44 +36,10 @@ class TorchEngine:
         self._vocabulary = Vocabulary(folder)
         self._model: Any = load_causal(folder)
         self._adapters = Adapters()
-        self._stops = 0
         self.context_length = int(self._model.config.max_position_embeddings)
         self._check_head()
         if adapter is not None:
             self.load_adapter(name, str(adapter))
-
-    def tokenize(self, text: str) -> list[int]:
-        """Token ids of plain text; special tokens written in it stay plain text."""
-        return self._vocabulary.tokenize(text)
-
-    def special(self, token: str) -> int:
-        """The id of a special token."""
-        return self._vocabulary.special(token)
-
-    def detokenize(self, token_ids: Sequence[int]) -> str:
-        """The text of token ids, special tokens left out."""
-        return self._vocabulary.detokenize(token_ids)
-
-    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, end_ids: Sequence[int],
-                 constraint: Constraint | None = None) -> list[Answer]:
-        """One reply to each prompt, decoded in batches of prompts of similar length."""
-        for prompt in prompts:
-            self._check_asked(prompt, sampling, constraint)
-        answers: dict[int, Answer] = {}
-        order = sorted(range(len(prompts)), key=lambda number: -len(prompts[number]))
-        for start in range(0, len(order), BATCH_PROMPTS):
-            numbers = order[start:start + BATCH_PROMPTS]
-            replies = [self._reply(prompts[number], sampling) for number in numbers]
-            for _ in self._run([prompts[number] for number in numbers], replies, sampling, end_ids):
-                pass
-            answers |= {number: reply.answer() for number, reply in zip(numbers, replies, strict=True)}
-        return [answers[number] for number in range(len(prompts))]
-
-    def stream(self, prompt_ids: Sequence[int], sampling: Sampling, *, end_ids: Sequence[int],
-               constraint: Constraint | None = None) -> Iterator[str | Answer]:
-        """Pieces of text as they come, then the Answer."""
-        self._check_asked(prompt_ids, sampling, constraint)
-        return self._stream(prompt_ids, sampling, end_ids)
 
     def score(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[TokenScore]]:
         """Log-probabilities of each row's tokens from its start on."""
@@ -109,10 +75,6 @@ class TorchEngine:
         weights = sum(weight.numel() * weight.element_size() for weight in self._model.parameters())
         return int(weights + cache)
 
-    def cancel(self) -> None:
-        """Stop generations under way after the token being made; their answers end with "length"."""
-        self._stops += 1
-
     def close(self) -> None:
         """Free the weights."""
         self.cancel()
@@ -123,28 +85,11 @@ class TorchEngine:
         check_prompt(prompt, sampling, self.context_length)
         check_tokens([token for token, _ in sampling.logit_bias], self._vocabulary.size)
 
-    def _stream(self, prompt_ids: Sequence[int], sampling: Sampling, end_ids: Sequence[int]) -> Iterator[str | Answer]:
-        reply = self._reply(prompt_ids, sampling)
-        for piece in self._run([prompt_ids], [reply], sampling, end_ids):
-            if piece:
-                yield piece
-        yield reply.answer()
-
     def _reply(self, prompt: Sequence[int], sampling: Sampling) -> Reply:
         return Reply(len(prompt), sampling, model=self._adapters.active or self.name)
 
-    def _run(self, prompts: Sequence[Sequence[int]], replies: Sequence[Reply], sampling: Sampling, end_ids: Sequence[int]) -> Iterator[str]:
-        """Decode all rows to their ends; gives each piece of text as it comes."""
-        finished: set[int] = set()
-        stops = self._stops
-        for tokens in decode_steps(self._model, prompts, sampling, finished, window=penalty_window(sampling, self.context_length)):
-            for row, token in tokens.items():
-                piece = replies[row].add(token, self._vocabulary.bytes_of(token), end_ids)
-                if self._stops != stops and not replies[row].is_finished:
-                    piece += replies[row].end("length")
-                if replies[row].is_finished:
-                    finished.add(row)
-                yield piece
+    def _decode(self, prompts: Sequence[Sequence[int]], sampling: Sampling, finished: set[int]) -> Iterator[dict[int, int]]:
+        return decode_steps(self._model, prompts, sampling, finished, window=penalty_window(sampling, self.context_length))
 
     def _vector(self, text: str) -> np.ndarray:
         ids = self.tokenize(text)
