@@ -15,7 +15,7 @@ from stub_engines import Counting, Words
 
 from tutelage.core.errors import ContextTooLong, InputError, ServiceUnavailable
 from tutelage.core.records import Answer, Sampling
-from tutelage.engine.child_engine import ChildEngine
+from tutelage.engine.child_engine import ChildEngine, kind_of
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -60,6 +60,7 @@ def test_it_answers_from_another_process_under_its_own_name(shared):
     assert answer == Answer(text="0 1 2 3 ", token_ids=(0, 1, 2, 3), prompt_tokens=2, finish_reason="length", model="counting")
     assert (shared.engine.name, shared.engine.context_length) == ("counting", 1000)
     assert shared.engine.is_ready()
+    assert kind_of(shared.engine) == kind_of(Counting(shared.folder)) == "Counting"
 
 
 def test_new_arguments_and_new_abilities_pass_as_they_are(shared):

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Protocol, cast, runtime_checkable
@@ -19,6 +19,7 @@ from typing import Protocol, cast, runtime_checkable
 from tutelage.core.engine import Engine, Tokenizer
 from tutelage.core.errors import ServiceUnavailable, TutelageError
 from tutelage.engine.child_wire import Call, Opened, Stop, Told
+from tutelage.engine.spelling import Spelling
 
 PROCESS = "tutelage.engine.child_process"
 CLOSE_SECONDS = 5.0
@@ -171,7 +172,7 @@ class Child:
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
-class ChildEngine:
+class ChildEngine(Spelling[Tokenizer]):
     """The engine that `open_engine` opens, in a process of its own; `open_engine` must survive pickling.
 
     Besides the methods below it has all public methods of that engine, with their own arguments: each call goes over the wire as it is.
@@ -187,23 +188,11 @@ class ChildEngine:
         self._restarts = 0
         self._child: Child | None = Child(open_engine, self._ended)
         opened = self._child.opened
-        self.name, self.context_length = opened.name, opened.context_length
+        self.name, self.kind, self.context_length = opened.name, opened.kind, opened.context_length
         # Attributes of the object, not a hook for missing ones: isinstance() with a protocol sees only those.
         for ability in opened.abilities:
             if not hasattr(type(self), ability):  # those below are answered here
                 setattr(self, ability, partial(self._call, ability))
-
-    def tokenize(self, text: str) -> list[int]:
-        """Token ids of plain text."""
-        return self._vocabulary.tokenize(text)
-
-    def special(self, token: str) -> int:
-        """The id of a special token."""
-        return self._vocabulary.special(token)
-
-    def detokenize(self, token_ids: Sequence[int]) -> str:
-        """The text of token ids, special tokens left out."""
-        return self._vocabulary.detokenize(token_ids)
 
     def is_ready(self) -> bool:
         """Whether its process is there and loaded."""
@@ -276,3 +265,8 @@ def open_apart(open_engine: OpenEngine, *, vocabulary: Tokenizer, tell: Tell,
                closed: Callable[[], None] = lambda: None) -> Engine:
     """A ChildEngine, as the engine that it stands for."""
     return cast(Engine, ChildEngine(open_engine, vocabulary=vocabulary, tell=tell, closed=closed))
+
+
+def kind_of(engine: Engine) -> str:
+    """The class of the engine that answers, also of one in a process of its own."""
+    return engine.kind if isinstance(engine, ChildEngine) else type(engine).__name__

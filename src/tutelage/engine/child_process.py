@@ -98,7 +98,7 @@ def main(handle: int) -> None:
         wire.send(Told(0, "error", _portable(error)))
         os._exit(1)
     kind = type(engine)
-    wire.send(Opened(engine.name, engine.context_length,
+    wire.send(Opened(engine.name, kind.__name__, engine.context_length,
                      tuple(name for name in dir(kind) if not name.startswith("_") and callable(getattr(kind, name)))))
     Worker(wire, engine).work()
     os._exit(0)  # threads of the engine may still wait for work that nobody wants

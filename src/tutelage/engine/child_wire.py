@@ -34,8 +34,9 @@ class Told:
 
 @dataclass(frozen=True)
 class Opened:
-    """The first word of the process: its engine is loaded. `abilities` are the methods that may be called."""
+    """The first word of the process: its engine, of the class `kind`, is loaded. `abilities` are the methods that may be called."""
 
     name: str
+    kind: str
     context_length: int
     abilities: tuple[str, ...]

@@ -21,6 +21,7 @@ from tutelage.desk.errors import NotFound
 from tutelage.desk.receipt_writer import MOST_WAITING, ReceiptWriter
 from tutelage.desk.receipts import KEY_FILE, Receipt, ReceiptKey, open_key, prompt_text
 from tutelage.endpoint.serving import Served
+from tutelage.engine.child_engine import kind_of
 from tutelage.web.auth import ADMIN, error_response, spend, visitor_of
 
 PROGRAMS = ("tutelage", "xllamacpp")
@@ -85,7 +86,7 @@ class Account:
         return Receipt(
             id=self.id, route=self.request.url.path, began_at=(now - timedelta(seconds=seconds)).isoformat(timespec="milliseconds"),
             ended_at=now.isoformat(timespec="milliseconds"), first_seconds=round(first_seconds, 4), seconds=round(seconds, 4),
-            model=served.name, engine=f"{type(served.engine).__name__}, {programs()}", chat_format_hash=served.chat_format.hash,
+            model=served.name, engine=f"{kind_of(served.engine)}, {programs()}", chat_format_hash=served.chat_format.hash,
             gguf_sha256=deployment.gguf_sha256 if deployment else "", model_id=deployment.model_id if deployment else "",
             scores_id=deployment.scores_id if deployment else "", training_id=parents.get("training", ""),
             dataset_id=parents.get("dataset", ""), permissions=deployment.permissions if deployment else (),
