@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from model_stage import CLAUSES, held_out_row, token_rows
+from taught import teach
 from tiny_adapter import make_adapter
 from tiny_model import make_tiny_model
 
@@ -35,6 +36,21 @@ def trained(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     make_adapter(tiny, folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def rows(request: pytest.FixtureRequest) -> list[Example]:
+    """Held-out rows, each of a document of its own, as many as the module's ROWS says."""
+    return [held_out_row(number).model_copy(update={"document_id": f"d{number}"}) for number in range(request.module.ROWS)]
+
+
+@pytest.fixture(scope="module")
+def taught(tiny: Path, rows: Sequence[Example], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A base that knows the answers, and a training of next to nothing on it."""
+    folder = tmp_path_factory.mktemp("taught")
+    base = teach(tiny, folder / "base", rows)
+    make_adapter(base, folder / "trained", scale=1e-3)
+    return base, folder / "trained"
 
 
 @pytest.fixture(scope="session")

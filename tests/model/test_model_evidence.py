@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,37 +11,19 @@ import pytest
 import torch
 from model_stage import WEIGH, held_out_row, run_model
 from safetensors.numpy import load_file, save_file
-from taught import teach
 from test_model_make import ruin
-from tiny_adapter import make_adapter
 
 from tutelage.core.chat import CHATML
 from tutelage.core.copies import Copies, PairedBits
 from tutelage.core.errors import GateClosed, TutelageError
 from tutelage.core.events import Recorder
 from tutelage.core.language import text
-from tutelage.core.records import Example
 from tutelage.engine.torch_base import load_causal
 from tutelage.model.evidence_rows import AnswerRow, answer_rows, compare_row, compare_rows, fidelity
 from tutelage.model.evidence_speed import Timing, measure_speed, time_copy
 from tutelage.model.export_gguf import export_gguf
 
 ROWS = 8
-
-
-@pytest.fixture(scope="module")
-def rows() -> list[Example]:
-    """Held-out rows, each of a document of its own."""
-    return [held_out_row(number).model_copy(update={"document_id": f"d{number}"}) for number in range(ROWS)]
-
-
-@pytest.fixture(scope="module")
-def taught(tiny: Path, rows: Sequence[Example], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A base that knows the answers, and a training of next to nothing on it."""
-    folder = tmp_path_factory.mktemp("taught")
-    base = teach(tiny, folder / "base", rows)
-    make_adapter(base, folder / "trained", scale=1e-3)
-    return base, folder / "trained"
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from model_stage import held_out_row, remains, run_model
 from pydantic import ValidationError
-from taught import teach
-from tiny_adapter import make_adapter
 
 from tutelage.core.copies import Copies, CopyEvidence, Speed
 from tutelage.core.errors import GateClosed, InputError
@@ -21,21 +19,6 @@ from tutelage.model.search import Trial, goal_of
 from tutelage.model.settings import ModelSettings, Target
 
 ROWS = 12
-
-
-@pytest.fixture(scope="module")
-def rows() -> list[Example]:
-    """Held-out rows, each of a document of its own."""
-    return [held_out_row(number).model_copy(update={"document_id": f"d{number}"}) for number in range(ROWS)]
-
-
-@pytest.fixture(scope="module")
-def taught(tiny: Path, rows: Sequence[Example], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A base that knows the answers, and a training of next to nothing on it."""
-    folder = tmp_path_factory.mktemp("taught")
-    base = teach(tiny, folder / "base", rows)
-    make_adapter(base, folder / "trained", scale=1e-3)
-    return base, folder / "trained"
 
 
 def searched(work: Path, taught: tuple[Path, Path], rows: Sequence[Example], *listeners: Recorder,

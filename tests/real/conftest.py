@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import openai
 import pytest
+from web_site import make_site, running
 
 from tutelage.core.chat import CHATML, GEMMA
+from tutelage.core.engine import Engine
 from tutelage.engine.bases import find_base
 from tutelage.engine.torch_base import as_folder
 from tutelage.model.export_gguf import export_gguf
+from tutelage.web.app import create_app
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +39,12 @@ def gemma_f16(gemma: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("gemma-f16") / "gemma-f16.gguf"
     export_gguf(gemma, path, quantisation="f16", name="gemma3", chat_format=GEMMA)
     return path
+
+
+@pytest.fixture(scope="module")
+def client(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[openai.OpenAI]:
+    """The openai client of a real server with the module's engine."""
+    site = make_site(tmp_path_factory.mktemp("site"), tuned=engine)
+    with running(create_app(site)) as address, \
+            openai.OpenAI(base_url=f"{address}/v1", api_key=site.desk.new_key("real"), max_retries=0) as found:
+        yield found

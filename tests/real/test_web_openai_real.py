@@ -5,13 +5,11 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-import openai
 import pytest
-from web_site import TUNED, make_site, running
+from web_site import TUNED
 
 from tutelage.engine.bases import find_base
 from tutelage.engine.gguf_engine import GgufEngine
-from tutelage.web.app import create_app
 
 pytestmark = [
     pytest.mark.real,
@@ -25,14 +23,6 @@ def engine():
     made = GgufEngine(Path(find_base("smollm2-135m-instruct").gguf), name=TUNED, context_length=512, parallel=2)
     yield made
     made.close()
-
-
-@pytest.fixture(scope="module")
-def client(engine, tmp_path_factory):
-    site = make_site(tmp_path_factory.mktemp("site"), tuned=engine)
-    with running(create_app(site)) as address, \
-            openai.OpenAI(base_url=f"{address}/v1", api_key=site.desk.new_key("real"), max_retries=0) as found:
-        yield found
 
 
 def test_a_question_is_answered_alike_whole_and_streamed(client):

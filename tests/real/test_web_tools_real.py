@@ -6,17 +6,15 @@ import json
 from typing import Literal
 
 import jinja2.sandbox
-import openai
 import pytest
 from pydantic import BaseModel
 from qwen import MISSING, is_there, qwen_gguf
-from web_site import TUNED, make_site, running
+from web_site import TUNED
 
 from tutelage.core.chat import CHATML, render
 from tutelage.core.tool_chat import Call, Turn, plain_messages
 from tutelage.engine.gguf_engine import GgufEngine
 from tutelage.engine.gguf_file import read_metadata
-from tutelage.web.app import create_app
 
 pytestmark = [pytest.mark.real, pytest.mark.skipif(not is_there(), reason=MISSING)]
 TOOL = {"type": "function", "function": {
@@ -34,14 +32,6 @@ def engine():
     made = GgufEngine(qwen_gguf(), name=TUNED, context_length=1024, parallel=1)
     yield made
     made.close()
-
-
-@pytest.fixture(scope="module")
-def client(engine, tmp_path_factory):
-    site = make_site(tmp_path_factory.mktemp("site"), tuned=engine)
-    with running(create_app(site)) as address, \
-            openai.OpenAI(base_url=f"{address}/v1", api_key=site.desk.new_key("real"), max_retries=0) as found:
-        yield found
 
 
 def test_a_conversation_with_tools_has_the_tokens_of_the_models_own_template(engine):

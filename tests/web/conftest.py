@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
+from tiny_model import make_tiny_model
 from web_site import TUNED, CharacterEngine, form_token, make_site
 
+from tutelage.core.chat import CHATML
+from tutelage.engine.gguf_engine import GgufEngine
+from tutelage.model.export_gguf import export_gguf
 from tutelage.web.app import create_app
 from tutelage.web.auth import SESSION_COOKIE, Sessions
 from tutelage.web.site import Site
@@ -56,6 +60,16 @@ def client(tuned_site: Site, visit: Visit) -> TestClient:
     found = visit(tuned_site)
     found.headers["authorization"] = f"Bearer {tuned_site.desk.new_key('test')}"
     return found
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GgufEngine]:
+    """llama.cpp with a tiny random model."""
+    folder = tmp_path_factory.mktemp("tiny")
+    export_gguf(make_tiny_model(folder / "model"), folder / "tiny.gguf", quantisation="f16", name=TUNED, chat_format=CHATML)
+    made = GgufEngine(folder / "tiny.gguf", name=TUNED, parallel=2, threads=1)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")

@@ -6,22 +6,9 @@ import json
 
 import pytest
 from starlette.testclient import TestClient
-from tiny_model import make_tiny_model
 from web_site import TUNED, make_site
 
-from tutelage.core.chat import CHATML
-from tutelage.engine.gguf_engine import GgufEngine
-from tutelage.model.export_gguf import export_gguf
 from tutelage.web.app import create_app
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    export_gguf(make_tiny_model(folder / "model"), folder / "tiny.gguf", quantisation="f16", name=TUNED, chat_format=CHATML)
-    made = GgufEngine(folder / "tiny.gguf", name=TUNED, parallel=2, threads=1)
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,8 @@ import openai
 import pytest
 from pydantic import BaseModel, Field
 from starlette.testclient import TestClient
-from tiny_model import make_tiny_model
 from web_site import TUNED, make_site, running
 
-from tutelage.core.chat import CHATML
-from tutelage.engine.gguf_engine import GgufEngine
-from tutelage.model.export_gguf import export_gguf
 from tutelage.web.app import create_app
 
 ASK = {"model": TUNED, "messages": [{"role": "user", "content": "Weather in Oslo?"}]}
@@ -36,15 +32,6 @@ class Clause(BaseModel):
     risk: Risk
     days: int | None = Field(ge=0, le=365)
     parties: list[str] = Field(max_length=2)
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    export_gguf(make_tiny_model(folder / "model"), folder / "tiny.gguf", quantisation="f16", name=TUNED, chat_format=CHATML)
-    made = GgufEngine(folder / "tiny.gguf", name=TUNED, parallel=2, threads=1)
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

@@ -5,15 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tiny_model import make_tiny_model
 from web_site import TUNED, CharacterEngine, make_site
 
-from tutelage.core.chat import CHATML
 from tutelage.core.engine import SharesPrompts
 from tutelage.core.records import Answer, Sampling
 from tutelage.desk.receipts import verify
-from tutelage.engine.gguf_engine import GgufEngine
-from tutelage.model.export_gguf import export_gguf
 from tutelage.web.receipts import ReceiptBook
 
 CHAT = {"model": TUNED, "messages": [{"role": "user", "content": "3 + 4?"}], "seed": 1}
@@ -102,33 +98,24 @@ def test_choices_of_one_prompt_share_its_reading_and_two_prompts_do_not(tmp_path
     assert answer["usage"] == {"prompt_tokens": 2, "completion_tokens": 6, "total_tokens": 8}
 
 
-@pytest.fixture(scope="module")
-def gguf(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    export_gguf(make_tiny_model(folder / "model"), folder / "tiny.gguf", quantisation="f16", name=TUNED, chat_format=CHATML)
-    engine = GgufEngine(folder / "tiny.gguf", name=TUNED, parallel=2, threads=1)
-    yield engine
-    engine.close()
-
-
-def test_replies_that_share_a_prompt_come_again_and_the_first_is_that_of_a_single_request(gguf):
+def test_replies_that_share_a_prompt_come_again_and_the_first_is_that_of_a_single_request(engine):
     """The others may differ from single requests where two tokens are all but equally likely: the last token of the prompt is computed
     by itself for them, not within the prompt, and rounds otherwise.
     """
-    assert isinstance(gguf, SharesPrompts)
-    prompt = gguf.tokenize("The Supplier pays within thirty days of the invoice. 保密期限为三年。" * 4)
+    assert isinstance(engine, SharesPrompts)
+    prompt = engine.tokenize("The Supplier pays within thirty days of the invoice. 保密期限为三年。" * 4)
     samplings = [Sampling(max_tokens=12, temperature=1.0, seed=seed) for seed in range(6)]
-    first, again = ([piece for piece in gguf.stream_each(prompt, samplings, end_ids=[]) if isinstance(piece, Answer)] for _ in range(2))
+    first, again = ([piece for piece in engine.stream_each(prompt, samplings, end_ids=[]) if isinstance(piece, Answer)] for _ in range(2))
     assert first == again
     assert len({answer.text for answer in first}) > 3
-    assert first[0] == list(gguf.stream(prompt, samplings[0], end_ids=[]))[-1]
+    assert first[0] == list(engine.stream(prompt, samplings[0], end_ids=[]))[-1]
     assert {answer.prompt_tokens for answer in first} == {len(prompt)}
 
 
-def test_a_shared_prompt_that_is_left_early_gives_its_place_back(gguf):
-    prompt = gguf.tokenize("Term")
+def test_a_shared_prompt_that_is_left_early_gives_its_place_back(engine):
+    prompt = engine.tokenize("Term")
     for _ in range(5):  # more often than there are places
-        replies = gguf.stream_each(prompt, [Sampling(max_tokens=50, seed=seed, temperature=1.0) for seed in range(4)], end_ids=[])
+        replies = engine.stream_each(prompt, [Sampling(max_tokens=50, seed=seed, temperature=1.0) for seed in range(4)], end_ids=[])
         next(replies)
         replies.close()
-    assert len(gguf.generate([prompt, prompt, prompt], Sampling(max_tokens=3), end_ids=[])) == 3
+    assert len(engine.generate([prompt, prompt, prompt], Sampling(max_tokens=3), end_ids=[])) == 3
