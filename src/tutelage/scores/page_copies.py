@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from html import escape
 
 from tutelage.core.copies import Copies, CopyEvidence
@@ -9,8 +10,8 @@ from tutelage.core.language import text
 from tutelage.scores.costs import costs_of_copies
 from tutelage.scores.page_memory import drawing
 
-COLUMNS = ("copy", "size", "bits", "difference", "kl", "top_1", "flips", "load", "memory", "first", "each", "single", "together", "best",
-           "verdict")
+COST = ("size", "bits", "difference", "kl", "top_1", "flips")
+RUN = ("load", "memory", "first", "each", "single", "together")
 NONE = "-"
 
 
@@ -22,25 +23,36 @@ def copies_section(copies: Copies | None, language: str, plot: str) -> str:
     def say(key: str, **facts: object) -> str:
         return escape(text(f"scores.{key}", language, **facts))
 
-    best = {one.candidate: [say(f"cost.{kind}") for kind in one.best] for one in costs_of_copies(copies)[0]}
-    head = "".join(f'<th scope="col">{say(f"copies.column.{name}")}</th>' for name in COLUMNS)
-    rows = "".join(_row(one, language, ", ".join(best.get(one.name, ())) or NONE) for one in copies.copies)
+    best = {one.candidate: ", ".join(say(f"cost.{kind}") for kind in one.best) for one in costs_of_copies(copies)[0]}
+    told = [(one, [_verdict(one, language), *_cells(figures(one)[:len(COST)])]) for one in copies.copies]
+    costs = _table(("copy", "verdict", *COST), told, say)
+    runs = [(one, _cells([*figures(one)[len(COST):], best.get(one.name) or NONE])) for one in copies.copies if one.speed]
+    timed = _table(("copy", *RUN, "best"), runs, say) if runs else ""
     threads = next((one.speed for one in copies.copies if one.speed), None)
     ran = say("copies.ran", threads=threads.threads, prompts=threads.prompts, new_tokens=threads.new_tokens,
               context_length=threads.context_length, streams=threads.streams) if threads else ""
     sought = say("copies.target", target=copies.target) if copies.target else ""
     facts = say("copies.note", rows=copies.rows, documents=copies.documents)
     return (f'<section><h2>{say("copies.title")}</h2><p>{" ".join(one for one in (sought, facts, ran) if one)}</p>'
-            f'<div class="wide"><table class="copies"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+            f'{costs}{timed}'
             f'{drawing("copies", plot, say) if plot else ""}</section>')
 
 
-def _row(one: CopyEvidence, language: str, best: str) -> str:
-    cells = "".join(f"<td>{cell}</td>" for cell in (*figures(one), best))
-    chip = "good" if one.kept else "open"
+def _table(columns: Sequence[str], rows: Sequence[tuple[CopyEvidence, Sequence[str]]], say: Callable[[str], str]) -> str:
+    head = "".join(f'<th scope="col">{say(f"copies.column.{name}")}</th>' for name in columns)
+    body = "".join(f'<tr><th scope="row">{escape(one.name)}</th>{"".join(cells)}</tr>'
+                   for one, cells in rows)
+    return f'<div class="wide"><table class="copies"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _verdict(one: CopyEvidence, language: str) -> str:
     state = escape(text("scores.copies.kept" if one.kept else "scores.copies.refused", language))
-    reason = escape(text(one.reason, language, **one.facts))
-    return (f'<tr><th scope="row">{escape(one.name)}</th>{cells}<td><span class="chip {chip}">{state}</span> {reason}</td></tr>')
+    chip = f'<span class="chip {"good" if one.kept else "open"}">{state}</span>'
+    return f'<td class="became">{chip} {escape(text(one.reason, language, **one.facts))}</td>'
+
+
+def _cells(values: Sequence[str]) -> list[str]:
+    return [f"<td>{value}</td>" for value in values]
 
 
 def copies_lines(copies: Copies, language: str) -> list[str]:
@@ -48,7 +60,7 @@ def copies_lines(copies: Copies, language: str) -> list[str]:
     best = {one.candidate: ", ".join(text(f"scores.cost.{kind}", language) for kind in one.best) for one in costs_of_copies(copies)[0]}
     lines = [text("scores.copies.target", language, target=copies.target)] if copies.target else []
     for one in copies.copies:
-        cells = dict(zip(COLUMNS[1:], figures(one), strict=False))
+        cells = dict(zip((*COST, *RUN), figures(one), strict=True))
         lines.append(text("scores.copies.line", language, name=one.name, best=best.get(one.name) or NONE,
                           reason=text(one.reason, language, **one.facts), **cells))
     return lines
