@@ -77,14 +77,6 @@ def torch_int8(job: dict[str, Any]) -> Engine:
     return _transformers(job, torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8))
 
 
-def torch_bitsandbytes(job: dict[str, Any]) -> Engine:
-    """`load_in_8bit`, as today's transformers wants it said."""
-    import torch
-    from transformers import BitsAndBytesConfig
-
-    return _transformers(job, _load(job, dtype=torch.float32, quantization_config=BitsAndBytesConfig(load_in_8bit=True)))
-
-
 def gguf(job: dict[str, Any]) -> Engine:
     """llama.cpp, as it serves."""
     from tutelage.engine.gguf_engine import GgufEngine
@@ -110,7 +102,7 @@ def _ours(engine: Any, scorer: Callable[[], Any]) -> Engine:
     return Engine(engine.tokenize, answer, scorer)
 
 
-ENGINES = {"torch_fp32": torch_fp32, "torch_int8": torch_int8, "torch_bitsandbytes": torch_bitsandbytes, "gguf": gguf, "onnx": onnx}
+ENGINES = {"torch_fp32": torch_fp32, "torch_int8": torch_int8, "gguf": gguf, "onnx": onnx}
 
 
 def run(job: dict[str, Any]) -> dict[str, float]:
