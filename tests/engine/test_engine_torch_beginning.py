@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tiny_families import make_tiny
 from transformers import AutoModelForCausalLM
 
+from tutelage.engine.beginning import LEAST_SHARED, shared_beginning
 from tutelage.engine.torch_engine import TorchEngine
-from tutelage.engine.torch_score import LEAST_SHARED, shared_beginning
 
 BEGINNING = list(range(20, 40))
 ROWS = [[*BEGINNING, *range(60, 60 + length)] for length in (9, 30, 2, 17)]

@@ -13,7 +13,7 @@ from tutelage.engine.gguf_engine import GgufEngine
 from tutelage.engine.torch_engine import TorchEngine
 from tutelage.engine.vocabulary import Vocabulary
 from tutelage.model.export_gguf import export_gguf
-from tutelage.model.parity import Difference, Parity, agrees, check, compare
+from tutelage.model.parity import Difference, Parity, agrees, check, compare, expect
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def parity(*, prompts: int = 20, ids: int = 20, equal: int = 20) -> Parity:
 
 
 def test_a_16_bit_copy_is_the_same_model(merged, f16, examples):
-    found = compare(merged, f16, examples, CHATML, quantisation="f16")
+    found = compare(expect(merged, examples, CHATML), f16, examples, CHATML, quantisation="f16")
     assert (found.prompts, found.ids_identical) == (60, 60)
     assert found.share == found.argmax_equal / 60 >= 0.98
     check(found, minimum_agreement=0.95)
@@ -52,7 +52,7 @@ def test_what_is_compared_is_the_likeliest_token_of_each_model(merged, f16, prom
 def test_another_model_in_its_place_is_refused_with_counts_and_the_first_difference(merged, examples, tmp_path):
     ruined = make_tiny_model(tmp_path / "ruined", seed=1)  # same shape and vocabulary, other weights
     export_gguf(ruined, tmp_path / "ruined.gguf", quantisation="f16", name="ruined", chat_format=CHATML)
-    found = compare(merged, tmp_path / "ruined.gguf", examples, CHATML, quantisation="f16")
+    found = compare(expect(merged, examples, CHATML), tmp_path / "ruined.gguf", examples, CHATML, quantisation="f16")
     assert found.ids_identical == 60
     assert found.argmax_equal < 20
     first = found.first_differences[0]
@@ -69,7 +69,7 @@ def test_a_copy_with_another_vocabulary_is_refused_whatever_it_answers(merged, e
     texts = [*TEXTS[2:], "Write a clause on delivery: the deposit, an audit, renewal; 付款与验收。"]
     other = make_tiny_model(tmp_path / "other", texts=texts)
     export_gguf(other, tmp_path / "other.gguf", quantisation="f16", name="other", chat_format=CHATML)
-    found = compare(merged, tmp_path / "other.gguf", examples, CHATML, quantisation="f16")
+    found = compare(expect(merged, examples, CHATML), tmp_path / "other.gguf", examples, CHATML, quantisation="f16")
     assert found.ids_identical < 60
     assert found.first_differences[0].what == "token ids"
     with pytest.raises(GateClosed, match=rf"token ids agree on {found.ids_identical} of 60 held-out prompts \(all must\)"):

@@ -109,7 +109,7 @@ def test_llama_cpp_scores_the_copy_near_the_model(quantisation, merged, examples
 
 def test_the_stage_goes_up_in_size_until_a_copy_agrees(tiny, trained, examples, tmp_path):
     learned = [held_out_row(number).model_copy(update={"id": f"train{number}", "part": "train"}) for number in range(70, 80)]
-    artifact = run_model(tmp_path, tiny, trained, [*examples, *learned], quantisation="q4_k_m", minimum_agreement=1.0, importance_rows=4)
+    artifact = run_model(tmp_path, tiny, trained, [*examples, *learned], quantisation="q4_k_m", minimum_agreement=0.98, importance_rows=4)
     evidence = Evidence.model_validate_json(artifact.file("parity.json").read_text("utf-8"))
     assert [one.quantisation for one in (*evidence.refused, evidence.kept)] == ["q4_k_m", "q5_k_m", "q8_0", "f16"]
     assert artifact.manifest.facts["importance_rows"] == 4

@@ -19,6 +19,7 @@ from typing import TypeVar
 import numpy as np
 
 from tutelage.core.errors import ExtraMissing, InputError
+from tutelage.engine.beginning import shared_beginning
 from tutelage.engine.sampling import check_text
 
 INSTALL = "pip install xllamacpp==2026.10.11549"
@@ -59,6 +60,7 @@ def library() -> ctypes.CDLL:
         "llama_set_n_threads": (None, [HANDLE, ctypes.c_int32, ctypes.c_int32]), "llama_n_ctx": (ctypes.c_uint32, [HANDLE]),
         "llama_decode": (ctypes.c_int32, [HANDLE, Batch]), "llama_get_logits": (ctypes.POINTER(ctypes.c_float), [HANDLE]),
         "llama_get_memory": (HANDLE, [HANDLE]), "llama_memory_clear": (None, [HANDLE, ctypes.c_bool]),
+        "llama_memory_seq_rm": (ctypes.c_bool, [HANDLE, ctypes.c_int32, ctypes.c_int32, ctypes.c_int32]),
         "llama_model_get_vocab": (HANDLE, [HANDLE]), "llama_vocab_n_tokens": (ctypes.c_int32, [HANDLE]),
         "llama_vocab_is_control": (ctypes.c_bool, [HANDLE, ctypes.c_int32]),
         "llama_tokenize": (ctypes.c_int32, [HANDLE, TEXT, ctypes.c_int32, TOKENS, ctypes.c_int32, ctypes.c_bool, ctypes.c_bool]),
@@ -166,7 +168,8 @@ class LlamaScorer:
 
     def score(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[float]]:
         """Natural-log probabilities of each row's tokens from its start (>= 1) on, each given all before it."""
-        return list(self._pool.map(lambda row, start: self._with_context(lambda context: context.score(row, start)), rows, starts))
+        shared = shared_beginning(rows, starts)
+        return list(self._pool.map(lambda row, start: self._with_context(lambda context: context.score(row, start, shared)), rows, starts))
 
     def likeliest(self, row: Sequence[int], start: int, count: int) -> list[tuple[float, list[tuple[int, float]]]]:
         """For each token of a row from its start on: its log-probability, and the likeliest tokens there with theirs."""
@@ -174,7 +177,8 @@ class LlamaScorer:
 
     def best_next(self, prompts: Sequence[Sequence[int]]) -> list[int]:
         """The likeliest token after each prompt."""
-        return list(self._pool.map(lambda prompt: self._with_context(lambda context: context.best_next(prompt)), prompts))
+        shared = shared_beginning(prompts, [len(prompt) for prompt in prompts])
+        return list(self._pool.map(lambda prompt: self._with_context(lambda context: context.best_next(prompt, shared)), prompts))
 
     def vectors(self, rows: Sequence[Sequence[int]]) -> list[np.ndarray]:
         """The mean of each row's last hidden states, shape (width,), float32."""
@@ -209,6 +213,7 @@ class LlamaContext:
             raise InputError(f"{path}: llama.cpp could not make room for {context_length} tokens. "
                              "Free memory, or ask for a shorter context.")
         self._library.llama_set_n_threads(self._context, 1, 1)
+        self._held: list[int] = []  # the tokens in memory that the next row may begin with
 
     def foretell(self, row: Sequence[int], start: int) -> Iterator[np.ndarray]:
         """Logits for each token from `start` on, shape (vocabulary,), valid until the next."""
@@ -216,10 +221,10 @@ class LlamaContext:
             if wanted:
                 yield from self._logits(wanted)
 
-    def score(self, row: Sequence[int], start: int) -> list[float]:
-        """Log-probabilities of the tokens from `start` on."""
+    def score(self, row: Sequence[int], start: int, shared: int) -> list[float]:
+        """Log-probabilities of the tokens from `start` on. The first `shared` (< `start`) tokens are kept for the next row."""
         found: list[float] = []
-        for last, wanted in self._read(row[:-1], start - 1):
+        for last, wanted in self._read(row[:-1], start - 1, shared):
             if wanted:
                 found += self._logprobs(np.array(row[last - wanted + 1:last + 1]))
         return found
@@ -237,9 +242,9 @@ class LlamaContext:
                     found.append((logprob, [(int(token), logprob + (float(logits[token]) - float(logits[target]))) for token in best]))
         return found
 
-    def best_next(self, prompt: Sequence[int]) -> int:
-        """The likeliest token after a prompt."""
-        for _ in self._read(prompt, len(prompt) - 1):
+    def best_next(self, prompt: Sequence[int], shared: int) -> int:
+        """The likeliest token after a prompt. Its first `shared` tokens are kept for the next prompt."""
+        for _ in self._read(prompt, len(prompt) - 1, shared):
             pass
         return int(self._logits(1)[0].argmax())
 
@@ -259,14 +264,26 @@ class LlamaContext:
         """Free it."""
         self._library.llama_free(self._context)
 
-    def _read(self, tokens: Sequence[int], wanted_from: int) -> Iterator[tuple[int, int]]:
-        """Read the tokens, some at a time; gives where each part ends and how many of its last positions have logits now."""
-        self._library.llama_memory_clear(self._library.llama_get_memory(self._context), False)
-        for first in range(0, len(tokens), CONTEXT_SIZES[2]):
-            last = min(first + CONTEXT_SIZES[2], len(tokens))
+    def _read(self, tokens: Sequence[int], wanted_from: int, shared: int = 0) -> Iterator[tuple[int, int]]:
+        """Read the tokens after the first `shared`, some at a time; gives where each part ends and how many of its last positions have
+        logits now.
+        """
+        self._hold(list(tokens[:shared]))
+        for first, last in _parts(shared, len(tokens)):
             wanted = max(0, last - max(first, wanted_from))
             self._decode(tokens[first:last], first, wanted)
             yield last, wanted
+
+    def _hold(self, beginning: list[int]) -> None:
+        """Have just these tokens in memory; they are read again where others stand there."""
+        memory = self._library.llama_get_memory(self._context)
+        if beginning and beginning == self._held and self._library.llama_memory_seq_rm(memory, 0, len(beginning), -1):
+            return
+        self._held = []
+        self._library.llama_memory_clear(memory, False)
+        for first, last in _parts(0, len(beginning)):
+            self._decode(beginning[first:last], first, 0)
+        self._held = beginning
 
     def _decode(self, tokens: Sequence[int], first: int, wanted: int) -> None:
         """Read some tokens; the last `wanted` of them get logits."""
@@ -288,6 +305,12 @@ class LlamaContext:
         top = logits.max(axis=1)
         total = np.exp(logits - top[:, None]).sum(axis=1, dtype=np.float64)
         return [float(value) for value in logits[np.arange(len(targets)), targets] - top - np.log(total)]
+
+
+def _parts(first: int, end: int) -> Iterator[tuple[int, int]]:
+    """Stretches of as many tokens as llama.cpp computes at once."""
+    for start in range(first, end, CONTEXT_SIZES[2]):
+        yield start, min(start + CONTEXT_SIZES[2], end)
 
 
 def load_model(path: Path, *, vocabulary_only: bool) -> int:

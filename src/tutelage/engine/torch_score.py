@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from tutelage.core.records import TokenScore
+from tutelage.engine.beginning import shared_beginning
 
 BATCH_TOKENS = 512  # tokens of a batch with its padding; 2,048 are half as fast, as fresh memory costs more than full batches save
 HEAD_POSITIONS = 256  # positions that go through the head at once: 256 x 49,152 logits take 50 MB
-LEAST_SHARED = 8  # tokens that all rows begin with and that are worth a pass of their own
 FEW_POSITIONS = 32  # as above where all logits are kept for a while: 32 x 262,144 take 34 MB
 Body = Callable[[torch.Tensor], torch.Tensor]
 After = Callable[[Sequence[int]], Body]
@@ -26,15 +26,6 @@ def score_rows(after: After, head: Body, rows: Sequence[Sequence[int]], starts: 
     shared = shared_beginning(rows, starts)
     body = after(rows[0][:shared]) if rows else None
     return _score_rows(body, head, [row[shared:] for row in rows], [start - shared for start in starts]) if body else []
-
-
-def shared_beginning(rows: Sequence[Sequence[int]], starts: Sequence[int]) -> int:
-    """How many tokens all rows begin with, before the one that foretells the first scored token; 0 if they are too few to matter."""
-    if len(rows) < 2:
-        return 0
-    most = min(min(starts) - 1, *(len(row) - 1 for row in rows))
-    shared = next((place for place in range(most) if len({row[place] for row in rows}) > 1), max(most, 0))
-    return shared if shared >= LEAST_SHARED else 0
 
 
 def _score_rows(body: Body, head: Body, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[TokenScore]]:

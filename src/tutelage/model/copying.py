@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from tutelage.model.evidence_speed import measure_speed
 from tutelage.model.export_gguf import NO_IMPORTANCE, export_gguf
 from tutelage.model.importance import measure_importance, training_rows
 from tutelage.model.mixture import SEARCH, WEIGHED, Quantisation
-from tutelage.model.parity import Parity, agrees, check, compare
+from tutelage.model.parity import Expected, Parity, agrees, check, compare, expect
 from tutelage.model.settings import ModelSettings
 
 MEGABYTE = 1_000_000
@@ -57,7 +58,11 @@ class Parent:
 
     def parity(self, path: Path, quantisation: Quantisation) -> Parity:
         """Token ids and first tokens of a copy beside those of the folder."""
-        return compare(self.folder, path, self.examples, self.chat_format, quantisation=quantisation)
+        return compare(self._expected, path, self.examples, self.chat_format, quantisation=quantisation)
+
+    @cached_property
+    def _expected(self) -> Expected:
+        return expect(self.folder, self.examples, self.chat_format)  # once for all sizes
 
     def name_of(self, quantisation: Quantisation) -> str:
         """The copy's name: its bits, and its shape where that was changed."""

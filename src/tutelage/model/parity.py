@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tutelage.core.chat import ChatFormat, render
@@ -45,25 +46,38 @@ class Evidence(Record):
     reshaped: tuple[Reshaped, ...] = ()
 
 
-def compare(folder: Path, path: Path, examples: Sequence[Example], chat_format: ChatFormat, *, quantisation: Quantisation) -> Parity:
-    """Render the prompts of `examples` with both vocabularies, and let both models choose the first token of each answer."""
+@dataclass(frozen=True)
+class Expected:
+    """What a copy of a model folder must do: the token ids of each prompt, and the first token of each answer."""
+
+    prompts: Sequence[Sequence[int]]
+    first: Sequence[int]
+    context_length: int
+
+
+def expect(folder: Path, examples: Sequence[Example], chat_format: ChatFormat) -> Expected:
+    """Render the prompts of `examples` with the folder's vocabulary, and let its model choose the first token of each answer."""
     exact = TorchEngine(folder, name="merged")
     prompts = [render(example.prompt, chat_format, exact, reply=True).ids for example in examples]
-    expected = [answer.token_ids[0] for answer in exact.generate(prompts, ONE_TOKEN, end_ids=())]
-    longest = max(map(len, prompts)) + 1
-    copy = GgufEngine(path, name="copy", context_length=min(exact.context_length, longest))
+    first = [answer.token_ids[0] for answer in exact.generate(prompts, ONE_TOKEN, end_ids=())]
+    exact.close()
+    return Expected(prompts, first, min(exact.context_length, max(map(len, prompts)) + 1))
+
+
+def compare(expected: Expected, path: Path, examples: Sequence[Example], chat_format: ChatFormat, *, quantisation: Quantisation) -> Parity:
+    """The same by the copy in the GGUF file `path`."""
+    copy = GgufEngine(path, name="copy", context_length=expected.context_length)
     try:
         copied = [render(example.prompt, chat_format, copy, reply=True).ids for example in examples]
-        found = copy.best_next(prompts)
+        found = copy.best_next(expected.prompts)
     finally:
         copy.close()
-        exact.close()
     differences = [Difference(example=example.id, what="token ids", expected=str(one), found=str(other))
-                   for example, one, other in zip(examples, prompts, copied, strict=True) if one != other]
+                   for example, one, other in zip(examples, expected.prompts, copied, strict=True) if one != other]
     ids_identical = len(examples) - len(differences)
     differences += [Difference(example=example.id, what="first token", expected=str(one), found=str(other))
-                    for example, one, other in zip(examples, expected, found, strict=True) if one != other]
-    equal = sum(one == other for one, other in zip(expected, found, strict=True))
+                    for example, one, other in zip(examples, expected.first, found, strict=True) if one != other]
+    equal = sum(one == other for one, other in zip(expected.first, found, strict=True))
     return Parity(quantisation=quantisation, prompts=len(examples), ids_identical=ids_identical, argmax_equal=equal,
                   share=equal / len(examples),
                   first_differences=tuple(differences[:SHOWN]))
