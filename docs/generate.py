@@ -80,7 +80,10 @@ def errors_page() -> str:
     """The error tree with exit codes."""
     tree = (errors.__doc__ or "").strip()
     lines = ["# Errors and exit codes", "", "Made from `core/errors.py` by `make docs`; do not edit.", "", "```", tree, "```", "",
-             "Each message says what, where, what was got, what is allowed and what to do next.", ""]
+             "Each message says what, where, what was got, what is allowed and what to do next. The command line tells it in the language "
+             "of `--language`, else in that of the recipe.",
+             "In Chinese are the mistakes of a recipe, and what is said of runs, gates, overrides and the desk; of all others the kind of "
+             "the error is told in Chinese, then its English text. The exit code is the same in both.", ""]
     return "\n".join(lines)
 
 

@@ -13,6 +13,7 @@ from tutelage.cli.show import run_show
 from tutelage.core.chat import CHATML
 from tutelage.core.errors import ArtifactError, GateClosed, InputError
 from tutelage.core.events import Event, Events
+from tutelage.core.language import tell_failure
 from tutelage.core.records import Deployment, GateDecision, Override
 from tutelage.core.store import Artifact, Store
 from tutelage.desk.desk import Desk, open_desk
@@ -40,24 +41,26 @@ class Place:
         for name, role in (("ann", "drafter"), ("rita", "reviewer"), ("ralf", "admin")):
             self.desk.add_user(name, f"password of {name}", role=role)
         self.newest: dict[str, Artifact] = {}
+        self.deployed: list[Artifact] = []
         self.heard: list[Event] = []
 
     def scores(self, gate: GateDecision, name: str = "s1") -> Artifact:
         return put_artifact(self.store, "scores", name, {"gate.json": gate.model_dump_json(), "model_card.md": CARD, "scores.jsonl": ""})
 
-    def deploy(self, scores: Artifact, *, name: str = "e1", people: int = 1) -> Artifact:
-        model = self.store.look_up("model", "m1") or put_artifact(self.store, "model", "m1", {"model-q8_0.gguf": "weights"})
+    def deploy(self, scores: Artifact, *, name: str = "e1", people: int = 1, of: str = "m1") -> Artifact:
+        model = self.store.look_up("model", of) or put_artifact(self.store, "model", of, {"model-q8_0.gguf": f"weights of {of}"})
         with self.store.making("endpoint", name, version=2, recipe="r", settings=EndpointSettings(override_people=people),
                                parents={"model": model, "scores": scores}, inputs={}, events=Events(self.heard.append)) as making:
             make(making, base="tiny", chat_format_hash=CHATML.hash, overrides=self.desk.overrides(scores.id))
         made = self.store.look_up("endpoint", name)
         assert made is not None
         self.newest["endpoint"] = made
+        self.deployed.append(made)
         return made
 
     def door(self) -> Door:
         return Door(self.store.work, find=self.newest.get, chat_format=CHATML, open_engine=Silent,  # type: ignore[arg-type]
-                    overrides=self.desk.overrides)
+                    overrides=self.desk.overrides, earlier=lambda: reversed(self.deployed), linger=0)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +77,7 @@ def _nothing_stands(place: Place) -> Iterator[None]:
     for name in ("s1", "s2"):
         if place.desk.overrides(name):
             place.desk.withdraw_override(name, person="ralf", reason="end of the test")
+    place.deployed.clear()
     for stage in ("scores", "endpoint"):
         for artifact in place.store.all(stage):
             (artifact.folder / "manifest.json").unlink()
@@ -129,6 +133,10 @@ def test_without_an_override_the_gate_stays_closed_and_says_how(place: Place) ->
                                          r"--reason TEXT` \(0 of 1 did\)\.") as closed:
         place.deploy(place.scores(UNDECIDED))
     assert closed.value.exit_code == 3
+    told = tell_failure(closed.value, "zh")
+    assert told.startswith("gguf-q8_0 未通过检验（评测 s1，n = 150）：证据不足；每字节比特数 与 base 相差 -0.0100 [-0.0300, +0.0100]")
+    assert " 或由审批人担责放行：`tutelage override RECIPE" in told
+    assert told.endswith("（需 1 人，目前 0 人）。")
 
 
 def test_a_broken_rule_can_never_be_overridden(place: Place) -> None:
@@ -227,6 +235,54 @@ def test_what_was_withdrawn_is_shut_and_not_deployed_again(place: Place) -> None
     assert served.engine.is_closed  # type: ignore[attr-defined]
     with pytest.raises(GateClosed, match=r"\(0 of 1 did\)"):
         place.deploy(scores, name="e2")
+
+
+def test_where_an_override_is_withdrawn_the_newest_older_model_that_may_be_served_stands_in(place: Place) -> None:
+    place.deploy(place.scores(OPEN, "s0"), name="e0")
+    place.deploy(place.scores(OPEN, "s2"), name="e1", of="m2")
+    broken = place.store.work / "model" / "m2" / "model-q8_0.gguf"
+    broken.write_text("other weights", "utf-8")  # not what was scored: it cannot stand in
+    scores = place.scores(UNDECIDED)
+    override(place.desk, scores, person="rita", reason=WHY)
+    place.deploy(scores, name="e2", of="m3")
+    door = place.door()
+    assert door.refresh()
+    assert door.passed_over() == ""
+    place.desk.withdraw_override("s1", person="rita", reason="A draft was wrong.")
+    assert door.refresh()
+    served = door.served()
+    assert served is not None
+    assert served.deployment is not None
+    assert (served.deployment.scores_id, served.is_gated, door.passed_over()) == ("s0", True, "e2")
+    broken.write_text("weights of m2", "utf-8")
+    assert not door.refresh()  # the same stands in; what was found changed is not looked at again
+    assert door.served() is served
+    again = place.door()
+    assert again.refresh()  # after a restart the newest that may be served
+    assert again.served() is not None
+    override(place.desk, scores, person="ralf", reason="I read twenty drafts.")
+    place.deploy(scores, name="e3", of="m3")
+    assert door.refresh()
+    assert (door.served() is served, door.passed_over()) == (False, "")
+
+
+def test_an_older_model_that_is_served_on_peoples_word_is_shut_as_well_when_they_withdraw(place: Place) -> None:
+    older, newer = place.scores(UNDECIDED, "s2"), place.scores(UNDECIDED)
+    for number, scores in enumerate((older, newer)):
+        override(place.desk, scores, person="rita", reason=WHY)
+        place.deploy(scores, name=f"e{number}", of=f"m{number}")
+    door = place.door()
+    door.refresh()
+    place.desk.withdraw_override("s1", person="rita", reason="over")
+    assert door.refresh()
+    served = door.served()
+    assert served is not None
+    assert served.deployment is not None
+    assert served.deployment.scores_id == "s2"
+    place.desk.withdraw_override("s2", person="rita", reason="over")
+    with pytest.raises(GateClosed, match="who answered for it withdrew: it is not served any more"):
+        door.refresh()
+    assert (door.served(), door.passed_over()) == (None, "")
 
 
 def test_a_deployment_that_names_people_who_never_answered_is_refused(place: Place) -> None:

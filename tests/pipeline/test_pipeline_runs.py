@@ -9,7 +9,7 @@ from tutelage.core.errors import InputError
 from tutelage.core.events import Events
 from tutelage.core.settings import Settings
 from tutelage.core.store import Store
-from tutelage.pipeline.runs import EVENTS, Made, alone, new_run, newest_artifact, newest_events, runs, write_made
+from tutelage.pipeline.runs import EVENTS, Made, alone, artifacts, new_run, newest_artifact, newest_events, runs, write_made
 
 
 def finish(store: Store, stage: str, artifact_id: str) -> None:
@@ -29,6 +29,16 @@ def test_the_newest_run_that_has_a_stage_names_its_artifact(tmp_path):
     assert found.id == "two"
     assert newest_artifact(tmp_path, "r", "scores") is None
     assert len(runs(tmp_path, "r")) == 3
+
+
+def test_artifacts_come_newest_run_first_each_once_and_only_those_that_are_still_there(tmp_path):
+    store = Store(tmp_path)
+    for name in ("one", "two"):
+        finish(store, "endpoint", name)
+    for second, name in enumerate(("one", "gone", "two", "one")):
+        write_made(tmp_path / "runs" / f"2026010{second}T000000-r-1", Made(recipe="r", ids={"endpoint": name}))
+    assert [found.id for found in artifacts(tmp_path, "r", "endpoint")] == ["one", "two"]
+    assert list(artifacts(tmp_path, "other", "endpoint")) == []
 
 
 def test_the_newest_event_file_is_found(tmp_path):

@@ -140,5 +140,5 @@ def test_a_tracker_that_is_not_installed_is_told_by_line_before_any_work(tmp_pat
     with pytest.raises(RecipeError, match=r"r\.yaml:5: trackers\.0: Weights & Biases is not installed"):
         check(load_recipe(path))
     path.write_text("name: r\ndocuments: {sources: [a]}\ntraining: {}\ntrackers: [wandbb]\n")
-    with pytest.raises(RecipeError, match=r"r\.yaml:4: trackers\.0: input should be 'wandb', 'mlflow', 'tensorboard' or 'trackio'"):
+    with pytest.raises(RecipeError, match=r"r\.yaml:4: trackers\.0: must be one of 'wandb', 'mlflow', 'tensorboard', 'trackio'"):
         load_recipe(path)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from deployed import put_artifact
 from web_site import TUNED, CharacterEngine, gate
 
 from tutelage.core.chat import CHATML
 from tutelage.core.events import Events
-from tutelage.core.files import write_whole
+from tutelage.core.files import file_sha256, write_whole
+from tutelage.core.records import Deployment
 from tutelage.core.settings import Settings
 from tutelage.core.store import Store
 from tutelage.endpoint.make import make
@@ -76,12 +78,29 @@ def test_no_reason_and_other_scores_are_refused(undecided_site, visit):
     assert undecided_site.desk.overrides("s1") == ()
 
 
+def test_the_page_on_top_tells_that_an_older_model_stands_in_once_nobody_answers_for_the_newest(undecided_site, visit):
+    store = Store(undecided_site.work)
+    copy = put_artifact(store, "model", "m1", {"model-q8_0.gguf": "weights"}).file("model-q8_0.gguf")
+    passed = Deployment(name=TUNED, gguf="model/m1/model-q8_0.gguf", gguf_sha256=file_sha256(copy), chat_format_hash=CHATML.hash,
+                        base="base", model_id="m1", scores_id="s0", gate=gate(is_open=True), permissions=("everyone",))
+    withdrawn = passed.model_copy(update={"scores_id": "s1", "gate": gate(is_open=False)})
+    older, newest = (put_artifact(store, "endpoint", name, {"deployment.json": one.model_dump_json()})
+                     for name, one in (("e1", passed), ("e2", withdrawn)))
+    door = Door(undecided_site.work, find={"endpoint": newest}.get, chat_format=CHATML, open_engine=lambda path, name: CharacterEngine(name),
+                earlier=lambda: (newest, older))
+    assert door.refresh()
+    client = visit(replace(undecided_site, door=door), "drafter")
+    page = client.get("/drafts").text
+    assert f"An older tuned model {TUNED} drafts here (scores s0): it passed its gate" in page
+    assert "Nobody answers for the newest one any more." in page
+    assert "最新模型的放行已撤回" in client.get("/drafts?language=zh").text
+
+
 def test_the_page_on_top_tells_who_answers_for_the_model_that_drafts_until_it_is_withdrawn(undecided_site, visit):
     client = visit(undecided_site, "reviewer")
     client.post("/scores/override", data=ANSWER)
     store = Store(undecided_site.work)
-    with store.making("model", "m1", version=1, recipe="test", settings=Settings(), parents={}, inputs={}, events=Events()) as making:
-        write_whole(making.folder / "model-q8_0.gguf", b"weights")
+    put_artifact(store, "model", "m1", {"model-q8_0.gguf": "weights"})
     parents = {stage: artifact for stage in ("model", "scores") if (artifact := store.latest(stage))}
     with store.making("endpoint", "e1", version=2, recipe="test", settings=EndpointSettings(), parents=parents, inputs={},
                       events=Events()) as making:

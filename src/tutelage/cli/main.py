@@ -271,8 +271,10 @@ def main() -> None:
     try:
         app()
     except TutelageError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{tell_failure(error, tongue_of(sys.argv[1:]))}\n")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        sys.stderr.write("stopped; the same command goes on where it stopped\n")
+        sys.stderr.write(f"{text('run.interrupted', tongue_of(sys.argv[1:]))}\n")
+    from tutelage.cli.tongue import tongue_of
         sys.exit(5)
+    from tutelage.core.language import tell_failure, text

@@ -11,7 +11,7 @@ from types import FrameType
 
 from tutelage.cli.terminal import Terminal, clock, tell_result
 from tutelage.core.errors import Paused
-from tutelage.core.language import text
+from tutelage.core.language import failure, text
 from tutelage.pipeline.recipe import Loaded, load_recipe
 
 
@@ -117,4 +117,4 @@ def next_step(made: Mapping[str, Path], recipe: Path, language: str, *, task: st
 
 
 def _pause(signum: int, frame: FrameType | None) -> None:
-    raise Paused("stopped on request (SIGTERM); what was finished stays. The same command goes on where it stopped.")
+    raise failure(Paused, "run.error.paused")

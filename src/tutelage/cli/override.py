@@ -11,7 +11,7 @@ import typer
 
 from tutelage.cli.terminal import tell_result
 from tutelage.core.errors import InputError
-from tutelage.core.language import text
+from tutelage.core.language import failure, text
 from tutelage.endpoint.overrides import told
 from tutelage.pipeline.overriding import Signed, override_newest, withdraw_newest
 from tutelage.pipeline.recipe import load_recipe
@@ -43,6 +43,6 @@ def run_override(recipe: Path, changes: list[str], *, user: str, reason: str, wi
 def _ask_password(user: str, language: str) -> str:
     """The password, typed unseen. Raises InputError where there is no terminal to type it on."""
     if not sys.stdin.isatty():
-        raise InputError(f"--user {user}: there is no terminal to ask for the password of {user}. Set the environment variable {PASSWORD}.")
+        raise failure(InputError, "run.error.no_terminal", name=user, variable=PASSWORD)
     answer: str = typer.prompt(text("run.password", language, name=user), hide_input=True)
     return answer

@@ -19,7 +19,7 @@ from typing import Literal
 
 from tutelage.cli.terminal import tell_result
 from tutelage.core.errors import GateClosed, ServiceUnavailable, TutelageError
-from tutelage.core.language import text
+from tutelage.core.language import tell_failure, text
 from tutelage.core.records import Language
 from tutelage.desk.desk import Desk, open_desk
 from tutelage.drafting.library import load_shipped
@@ -27,7 +27,7 @@ from tutelage.endpoint.opening import Opener
 from tutelage.endpoint.serving import Door, Served
 from tutelage.pipeline.checks import check
 from tutelage.pipeline.recipe import load_recipe
-from tutelage.pipeline.runs import newest_artifact, newest_events, runs
+from tutelage.pipeline.runs import artifacts, newest_artifact, newest_events, runs
 from tutelage.pipeline.stages import Site as Place
 from tutelage.reviews.make import export
 from tutelage.web.app import create_app
@@ -117,12 +117,15 @@ def _open_door(place: Place, desk: Desk, tongue: str) -> Door:
     if total := open_engine.budget.total:
         tell_result(text("run.memory_budget", tongue, gb=total / 1e9))
     door = Door(place.work, find=lambda stage: newest_artifact(place.work, place.recipe.name, stage), chat_format=place.chat_format,
-                open_engine=open_engine, overrides=desk.overrides)
+                open_engine=open_engine, overrides=desk.overrides,
+                earlier=lambda: artifacts(place.work, place.recipe.name, "endpoint"))
     try:
         is_served = door.refresh()
     except GateClosed as error:  # who answered for it withdrew: the pages go on without it
-        tell_result(text("run.not_switched", tongue, error=error))
+        tell_result(text("run.not_switched", tongue, error=tell_failure(error, tongue)))
         is_served = False
+    if is_served and door.passed_over():
+        tell_switch(door, tongue)
     if not is_served:
         if place.base.gguf:
             door.set_base(Served(place.base.name, open_engine(Path(place.base.gguf), place.base.name), place.chat_format))
@@ -164,17 +167,26 @@ def _start_make(recipe: Path, changes: list[str], work: Path, tongue: str) -> Ma
     return Maker(subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True))
 
 
+def tell_switch(door: Door, tongue: str) -> None:
+    """Which model drafts from now on, and why that one."""
+    if not (served := door.served()):
+        return
+    if door.passed_over():
+        tell_result(text("run.fell_back", tongue, name=served.name, scores=served.deployment.scores_id if served.deployment else ""))
+    tell_result(text("run.switched" if served.is_gated else "run.switched_overridden", tongue, name=served.name))
+
+
 def _watch(door: Door, stop: threading.Event, maker: list[Maker], tongue: str, address: str) -> None:
     """Switch the door when a new model has passed, and tell how `make` ended."""
     told = False
     complaint = ""
     while not stop.wait(REFRESH_SECONDS):
         try:
-            if door.refresh() and (served := door.served()):
-                tell_result(text("run.switched" if served.is_gated else "run.switched_overridden", tongue, name=served.name))
+            if door.refresh():
+                tell_switch(door, tongue)
         except TutelageError as error:
-            if str(error) != complaint:
-                complaint = str(error)
+            if (told_now := tell_failure(error, tongue)) != complaint:
+                complaint = told_now
                 tell_result(text("run.not_switched", tongue, error=complaint))
         if maker and not told and maker[0].process.poll() not in (None, 0):
             told = True

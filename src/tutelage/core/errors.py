@@ -13,11 +13,21 @@ TutelageError                1  our fault, or nothing more exact is known
 `-- Paused                   5  stopped on request; the same command goes on where it stopped
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
 
 class TutelageError(Exception):
-    """Base of all errors of Tutelage. The message says what, where, got, allowed and next, in this order."""
+    """Base of all errors of Tutelage. The message says what, where, got, allowed and next, in this order, in English.
+
+    `texts` are the keys and facts of its parts in the catalogue, where they stand in other languages too; empty where they do not.
+    `between` is what stands between two parts.
+    """
 
     exit_code = 1
+    texts: tuple[tuple[str, Mapping[str, object]], ...] = ()
+    between: str = "\n"
 
 
 class BalanceError(TutelageError):

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import string
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from typing import TypeVar
 
 from tutelage.core.errors import TutelageError
 
 LANGUAGES = ("en", "zh")
+Failure = TypeVar("Failure", bound=TutelageError)
 
 
 @cache
@@ -54,3 +57,22 @@ def text(key: str, language: str = "en", **facts: object) -> str:
     if missing:
         raise TutelageError(f"the text {key!r} needs {', '.join(sorted(missing))}; it got {', '.join(sorted(facts)) or 'nothing'}.")
     return translations[language].format(**facts)
+
+
+def failure(kind: type[Failure], key: str, **facts: object) -> Failure:
+    """An error whose message is the text for `key`, so that it can be told in every language of the catalogue."""
+    return failures(kind, [(key, facts)])
+
+
+def failures(kind: type[Failure], texts: Sequence[tuple[str, Mapping[str, object]]], *, between: str = "\n") -> Failure:
+    """The same of several texts, with `between` between them."""
+    error = kind(between.join(text(key, "en", **facts) for key, facts in texts))
+    error.texts, error.between = tuple(texts), between
+    return error
+
+
+def tell_failure(error: TutelageError, language: str) -> str:
+    """The error's message in `language`. Where only English has it: what kind of error it is in `language`, and the English message."""
+    if error.texts:
+        return error.between.join(text(key, language, **facts) for key, facts in error.texts)
+    return text(f"error.code_{error.exit_code}", language, message=error)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from tutelage.core.errors import InputError, ServiceUnavailable
-from tutelage.core.language import text
+from tutelage.core.language import tell_failure, text
 
 
 class DeskError(InputError):
-    """The desk refused an action; nothing was changed. `key` and `facts` name the text of the catalogue."""
+    """The desk refused an action; nothing was changed."""
 
     def __init__(self, key: str, **facts: str | int) -> None:
         super().__init__(text(key, "en", **facts))
-        self.key = key
-        self.facts = facts
+        self.texts = ((key, facts),)
 
     def told(self, language: str) -> str:
         """The message in `language`, for a page."""
-        return text(self.key, language, **self.facts)
+        return tell_failure(self, language)
 
 
 class NotFound(DeskError):

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from tutelage.core.errors import ArtifactError, GateClosed
 from tutelage.core.files import file_sha256, write_whole
-from tutelage.core.language import text
+from tutelage.core.language import failures, text
 from tutelage.core.records import Deployment, GateDecision, Override
 from tutelage.core.store import Artifact, Making
-from tutelage.endpoint.overrides import covering, read_gate, told
+from tutelage.endpoint.overrides import covering, read_gate, told, verdict_key
 from tutelage.endpoint.settings import EndpointSettings
 
 CARD = "model_card.md"
@@ -58,13 +58,10 @@ def _check(gate: GateDecision, scores_id: str, answering: Sequence[Override], ne
     """Raise GateClosed unless the gate is open, or enough people answer for what the evidence does not decide."""
     if gate.is_open or (gate.undecided and len(answering) >= needed):
         return
-    closed = (f"the gate is closed for {gate.candidate} (scores {scores_id}, n = {gate.n}): {gate.verdict}; "
-              f"{gate.metric} differs by {gate.difference:+.4f} [{gate.low:+.4f}, {gate.high:+.4f}] from {gate.versus}. "
-              f"It is not served. Next: {text(gate.next_key, 'en', **gate.facts)}")
-    if gate.undecided:
-        closed += (f" Or let a reviewer answer for it: `tutelage override RECIPE --user NAME --reason TEXT` "
-                   f"({len(answering)} of {needed} did).")
-    raise GateClosed(closed)
+    closed = {"candidate": gate.candidate, "scores": scores_id, "n": gate.n, "verdict_key": verdict_key(gate), "versus": gate.versus,
+              "metric_key": f"scores.metric.{gate.metric}", "difference": gate.difference, "low": gate.low, "high": gate.high}
+    answer = [("endpoint.or_answer", {"given": len(answering), "needed": needed})] if gate.undecided else []
+    raise failures(GateClosed, [("endpoint.closed", closed), (gate.next_key, gate.facts), *answer], between=" ")
 
 
 def _card(card: str, overrides: Sequence[Override], language: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tutelage.core.errors import ArtifactError, GateClosed, InputError
 from tutelage.core.files import file_sha256
-from tutelage.core.language import text
+from tutelage.core.language import failure, failures, text
 from tutelage.core.records import Deployment, GateDecision, Override
 from tutelage.core.store import Artifact
 from tutelage.desk.desk import Desk
@@ -23,6 +23,11 @@ def read_gate(scores: Artifact) -> GateDecision:
     return GateDecision.model_validate_json(path.read_text("utf-8"))
 
 
+def verdict_key(gate: GateDecision) -> str:
+    """The verdict as a text of the catalogue."""
+    return f"scores.verdict.{gate.verdict.replace(' ', '_')}"
+
+
 def override(desk: Desk, scores: Artifact, *, person: str, reason: str) -> Override:
     """Record that `person` answers for serving what these scores do not decide.
 
@@ -30,10 +35,9 @@ def override(desk: Desk, scores: Artifact, *, person: str, reason: str) -> Overr
     """
     gate = read_gate(scores)
     if gate.is_open:
-        raise InputError(f"the gate of scores {scores.id} is open: there is nothing to override. Run `tutelage make RECIPE`.")
+        raise failure(InputError, "endpoint.not_open", scores=scores.id)
     if not gate.undecided:
-        raise GateClosed(f"the gate of scores {scores.id} cannot be overridden: a rule is broken, or was to be measured and was not. "
-                         f"Next: {text(gate.next_key, 'en', **gate.facts)}")
+        raise failures(GateClosed, [("endpoint.not_overridable", {"scores": scores.id}), (gate.next_key, gate.facts)], between=" ")
     return desk.override_gate(scores_id=scores.id, gate_sha256=scores.manifest.files[GATE], verdict=gate.verdict,
                               candidate=gate.candidate, person=person, reason=reason)
 

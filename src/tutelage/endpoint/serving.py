@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,14 +12,16 @@ from tutelage.core.chat import ChatFormat
 from tutelage.core.engine import Engine
 from tutelage.core.errors import ArtifactError, GateClosed, ServiceUnavailable
 from tutelage.core.files import file_sha256
+from tutelage.core.language import failure
 from tutelage.core.records import Deployment, GateDecision, Override
 from tutelage.core.store import Artifact
-from tutelage.endpoint.overrides import is_covered, read_gate
+from tutelage.endpoint.overrides import is_covered, read_gate, verdict_key
 from tutelage.engine.child_engine import Restarts
 
 OpenEngine = Callable[[Path, str], Engine]
 FindArtifact = Callable[[str], Artifact | None]
 FindOverrides = Callable[[str], Sequence[Override]]
+FindEarlier = Callable[[], Iterable[Artifact]]
 LINGER_SECONDS = 5.0  # how long a replaced model waits for requests that have just chosen it
 
 
@@ -53,11 +55,8 @@ def check_deployment(deployment: Deployment, work: Path, chat_format: ChatFormat
     the scored ones.
     """
     if not is_covered(deployment, standing):
-        if deployment.overrides:
-            raise GateClosed(f"{deployment.name}: its gate is closed ({deployment.gate.verdict}), and who answered for it withdrew: it is "
-                             "not served any more. Run `tutelage show scores` to see what is missing.")
-        raise GateClosed(f"{deployment.name}: its gate is closed ({deployment.gate.verdict}); an ungated model is never served. "
-                         "Run `tutelage show scores` to see why.")
+        raise failure(GateClosed, "endpoint.withdrawn" if deployment.overrides else "endpoint.ungated", name=deployment.name,
+                      verdict_key=verdict_key(deployment.gate))
     path = work / deployment.gguf
     if not path.exists() or file_sha256(path) != deployment.gguf_sha256:
         raise ArtifactError(f"{path}: is not the file that passed the gate (SHA-256 differs or it is gone). Run `tutelage make` again.")
@@ -67,18 +66,29 @@ def check_deployment(deployment: Deployment, work: Path, chat_format: ChatFormat
     return path
 
 
+@dataclass(frozen=True)
+class _Checked:
+    """A deployment that may be served, with the id of its artifact and the path of its copy."""
+
+    id: str
+    deployment: Deployment
+    path: Path
+
+
 class Door:
     """Holds the base for drafting from the start, and the newest deployment as soon as there is one. Safe with threads.
 
-    `find` gives the newest finished artifact of a stage for the recipe that is served, `overrides` what stands for some scores. A replaced
-    model closes after its last user and after `linger` seconds: a request that has chosen it does not find it gone.
+    `find` gives the newest finished artifact of a stage for the recipe that is served, `overrides` what stands for some scores, `earlier`
+    all deployments of the recipe, newest first: the first of them that may be served stands in where nobody answers for the newest any
+    more. A replaced model closes after its last user and after `linger` seconds: a request that has chosen it does not find it gone.
     """
 
     def __init__(self, work: Path, *, find: FindArtifact, chat_format: ChatFormat, open_engine: OpenEngine,
-                 overrides: FindOverrides = lambda scores: (), linger: float = LINGER_SECONDS) -> None:
+                 overrides: FindOverrides = lambda scores: (), earlier: FindEarlier = tuple, linger: float = LINGER_SECONDS) -> None:
         self._work = work
         self._find = find
         self._overrides = overrides
+        self._earlier = earlier
         self._chat_format = chat_format
         self._open_engine = open_engine
         self._linger = linger
@@ -86,6 +96,8 @@ class Door:
         self._base: Served | None = None
         self._served: Served | None = None
         self._served_id = ""
+        self._passed_over = ""
+        self._unusable: set[str] = set()  # older deployments whose copy is gone or changed: not hashed again at every look
         self._lock = threading.Lock()
         self._refreshing = threading.Lock()
 
@@ -98,6 +110,11 @@ class Door:
         """The model that passed its gate, or None."""
         with self._lock:
             return self._served
+
+    def passed_over(self) -> str:
+        """The id of the newest deployment where an older one stands in for it, as nobody answers for it any more; else ""."""
+        with self._lock:
+            return self._passed_over if self._served else ""
 
     def drafter(self) -> Served | None:
         """The model for the drafting page: the one that passed, else the base, marked as not gated."""
@@ -142,22 +159,55 @@ class Door:
     def refresh(self) -> bool:
         """Load and switch to the newest deployment if it is another one. True when the door switched.
 
-        One that nobody answers for any more is shut before GateClosed is raised.
+        One that nobody answers for any more is shut, and the newest older one that may be served takes its place. GateClosed is raised
+        where there is none.
         """
         with self._refreshing:
             self._shut_if_withdrawn()
             newest = self._find("endpoint")
             if newest is None or newest.id == self._served_id:
                 return False
-            deployment = Deployment.model_validate_json(newest.file("deployment.json").read_text("utf-8"))
-            standing = self._overrides(deployment.scores_id) if deployment.overrides else ()
-            path = check_deployment(deployment, self._work, self._chat_format, standing)
-            served = Served(deployment.name, self._open_engine(path, deployment.name), self._chat_format, deployment)
+            found = self._allowed(newest)
+            if found is None:
+                return False
+            served = Served(found.deployment.name, self._open_engine(found.path, found.deployment.name), self._chat_format,
+                            found.deployment)
             with self._lock:
-                former, self._served, self._served_id = self._served or self._base, served, newest.id
+                former, self._served, self._served_id = self._served or self._base, served, found.id
+                self._passed_over = newest.id if found.id != newest.id else ""
                 self._base = None
             self._retire(former, linger=self._linger)
             return True
+
+    def _allowed(self, newest: Artifact) -> _Checked | None:
+        """The newest deployment, or where it may not be served the first older one that may; None where that one is served already.
+
+        Raises GateClosed if there is none, ArtifactError for a newest one that is not what was scored.
+        """
+        try:
+            return self._checked(newest)
+        except GateClosed:
+            for older in self._earlier():
+                if older.id == self._served_id:
+                    return None
+                if older.id != newest.id and older.id not in self._unusable and (found := self._checked_older(older)):
+                    return found
+            raise
+
+    def _checked(self, artifact: Artifact) -> _Checked:
+        deployment = Deployment.model_validate_json(artifact.file("deployment.json").read_text("utf-8"))
+        standing = self._overrides(deployment.scores_id) if deployment.overrides else ()
+        return _Checked(artifact.id, deployment, check_deployment(deployment, self._work, self._chat_format, standing))
+
+    def _checked_older(self, older: Artifact) -> _Checked | None:
+        """The same of an older deployment, None if it may not be served either."""
+        try:
+            return self._checked(older)
+        except GateClosed:
+            return None
+        except ArtifactError:
+            self._unusable.add(older.id)
+            return None
 
     def take_off(self, served: Served) -> None:
         """Stop serving this model until there is another deployment or the service starts again; answers under way go on."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from tutelage.core.errors import GateClosed, InputError, TutelageError
 from tutelage.core.events import Events, JsonLines, Listener
 from tutelage.core.files import write_whole
+from tutelage.core.language import failure
 from tutelage.core.settings import Settings
 from tutelage.core.store import Artifact, Store, content_id
 from tutelage.pipeline.checks import check
@@ -128,7 +129,7 @@ def _wanted(until: str | None) -> tuple[Stage, ...]:
         return STAGES
     names = [stage.name for stage in STAGES]
     if until not in names:
-        raise InputError(f"--until {until}: there is no such stage; there are {', '.join(names)}.")
+        raise failure(InputError, "run.error.no_stage", stage=until, stages=", ".join(names))
     return STAGES[:names.index(until) + 1]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tutelage.core.errors import InputError
+from tutelage.core.language import failure
 from tutelage.core.records import Override
 from tutelage.core.store import Artifact
 from tutelage.desk.desk import Desk, User
@@ -46,11 +47,10 @@ def withdraw_newest(loaded: Loaded, work: Path, signed: Signed) -> tuple[str, in
 def _desk_and_scores(loaded: Loaded, work: Path) -> Iterator[tuple[Desk, Artifact]]:
     scores = newest_artifact(work, loaded.recipe.name, "scores")
     if scores is None:
-        raise InputError(f"{work}: holds no scores of the recipe {loaded.recipe.name!r}. "
-                         f"Run `tutelage make {loaded.path.name} --until scores` first.")
+        raise failure(InputError, "run.error.no_scores", work=work, recipe=loaded.recipe.name, file=loaded.path.name)
     desk = Site(loaded, work).open_desk()
     if desk is None:
-        raise InputError(f"{work}: has no desk yet, so there is nobody who could answer. Add people as docs/desk.md says.")
+        raise failure(InputError, "run.error.no_desk", work=work)
     try:
         yield desk, scores
     finally:
@@ -60,6 +60,5 @@ def _desk_and_scores(loaded: Loaded, work: Path) -> Iterator[tuple[Desk, Artifac
 def _person(desk: Desk, signed: Signed) -> User:
     person = desk.sign_in(signed.name, signed.password)
     if person is None:
-        raise InputError(f"--user {signed.name}: the desk knows no such person with this password. "
-                         "Give the name and the password with which the person signs in to the pages.")
+        raise failure(InputError, "run.error.no_person", name=signed.name)
     return person

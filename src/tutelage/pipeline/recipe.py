@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails, to_jsonable_python
 
 from tutelage.core.errors import RecipeError
+from tutelage.core.language import catalogue, failure, failures
 from tutelage.core.permission import EVERYONE
 from tutelage.core.records import Language
 from tutelage.core.settings import Settings
@@ -22,7 +23,7 @@ from tutelage.drafting.settings import DraftingSettings
 from tutelage.endpoint.settings import EndpointSettings
 from tutelage.model.settings import ModelSettings
 from tutelage.pipeline.trackers import TrackerName
-from tutelage.pipeline.yaml_tree import Place, Tree, read_scalar, read_tree
+from tutelage.pipeline.yaml_tree import Place, Told, Tree, dotted, read_scalar, read_tree
 from tutelage.reviews.settings import ReviewsSettings
 from tutelage.scores.settings import ScoresSettings
 from tutelage.training.settings import TrainingSettings
@@ -81,16 +82,16 @@ def load_recipe(path: Path, *, changes: Sequence[str] = ()) -> Loaded:
     Raises RecipeError with one line for each mistake: place, what, got, allowed.
     """
     if not path.is_file():
-        raise RecipeError(f"{path}: there is no such recipe file. Write one, or start from recipes/demo.yaml.")
+        raise failure(RecipeError, "recipe.no_file", path=path)
     try:
         text = path.read_text("utf-8")
     except UnicodeDecodeError as error:
-        raise RecipeError(f"{path.name}: byte {error.start} is not UTF-8. Save the recipe as UTF-8 text.") from None
+        raise failure(RecipeError, "recipe.no_utf8", name=path.name, byte=error.start) from None
     tree = read_tree(text, path.name)
     if not isinstance(tree.data, dict):
-        raise RecipeError(f"{path.name}:1: holds {type(tree.data).__name__}; a recipe is a list of `key: value` lines. See docs/recipe.md.")
+        raise failure(RecipeError, "recipe.no_group", name=path.name, got=type(tree.data).__name__)
     set_places = {_apply(tree.data, change) for change in changes}
-    told = [(line, f"{path.name}:{line}: {message}") for line, message in tree.mistakes]
+    told = [(line, _placed(f"{path.name}:{line}: ", mistake)) for line, mistake in tree.mistakes]
     try:
         recipe = Recipe.model_validate(tree.data)
     except ValidationError as error:
@@ -99,9 +100,9 @@ def load_recipe(path: Path, *, changes: Sequence[str] = ()) -> Loaded:
         inner = {mistake["loc"][:depth] for mistake in mistakes for depth in range(len(mistake["loc"]))}
         told += [_explain(path.name, tree, set_places, mistake) for mistake in mistakes
                  if mistake["type"] != "too_short" or mistake["loc"] not in inner]
-        raise RecipeError(_in_order(told)) from None
+        raise _all(told) from None
     if told:
-        raise RecipeError(_in_order(told))
+        raise _all(told)
     return Loaded(recipe, path, tree)
 
 
@@ -109,40 +110,57 @@ def _apply(data: dict[str, Any], change: str) -> Place:
     key, equals, value = change.partition("=")
     place = tuple(key.strip().split("."))
     if not equals or not all(place):
-        raise RecipeError(f"--set {change}: must be key=value, such as --set training.rank=8.")
+        raise failure(RecipeError, "recipe.set_form", change=change)
     owner = data
     for step in place[:-1]:
         inner = owner.setdefault(step, {})
         if not isinstance(inner, dict):
-            raise RecipeError(f"--set {change}: {step} is {inner!r}, not a group of settings. See docs/recipe.md for the keys.")
+            raise failure(RecipeError, "recipe.set_group", change=change, setting=step, got=repr(inner))
         owner = inner
     owner[place[-1]] = read_scalar(value)
     return place
 
 
-def _in_order(told: list[tuple[int, str]]) -> str:
+def _all(told: list[tuple[int, Told]]) -> RecipeError:
     """The mistakes by the lines of the file, those of the command line first."""
-    return "\n".join(message for _, message in sorted(told, key=lambda one: one[0]))
+    return failures(RecipeError, [mistake for _, mistake in sorted(told, key=lambda one: one[0])])
 
 
-def _explain(name: str, tree: Tree, set_places: set[Place], mistake: ErrorDetails) -> tuple[int, str]:
+def _placed(where: str, told: Told) -> Told:
+    """A mistake with what stands before its key: the file and its line, or --set."""
+    key, facts = told
+    return key, {**facts, "where": where}
+
+
+def _explain(name: str, tree: Tree, set_places: set[Place], mistake: ErrorDetails) -> tuple[int, Told]:
     """The line of a mistake, 0 for one of the command line, and what is said of it."""
     place = _readable(mistake["loc"], tree.data)
     line = 0 if place in set_places else tree.line(place)
-    dotted = ".".join(map(str, place))
-    return line, _what(f"{name}:{line}: {dotted}" if line else f"--set {dotted}", place, mistake)
+    return line, _placed(f"{name}:{line}: " if line else "--set ", _what(place, mistake))
 
 
-def _what(where: str, place: Place, mistake: ErrorDetails) -> str:
+def _what(place: Place, mistake: ErrorDetails) -> Told:
+    facts: dict[str, object] = {"setting": dotted(place)}
     if mistake["type"] == "extra_forbidden":
         known = _known(place[:-1])
         close = difflib.get_close_matches(str(place[-1]), known, n=1)
-        return f"{where}: no such setting. " + (f"Did you mean `{close[0]}`?" if close else f"Known: {', '.join(known)}.")
+        return ("recipe.unknown_close", {**facts, "close": close[0]}) if close else (
+            "recipe.unknown", {**facts, "known": ", ".join(known)})
     if mistake["type"] == "missing":
-        return f"{where}: missing; it has no default."
-    text = mistake["msg"].removeprefix("Value error, ")
+        return "recipe.missing", facts
+    key = f"recipe.is.{mistake['type']}"
+    if key in catalogue():
+        return key, {**facts, **{name: _plain(limit) for name, limit in mistake.get("ctx", {}).items()}, "got": repr(mistake["input"])}
+    said = mistake["msg"].removeprefix("Value error, ")
     got = "" if mistake["type"] == "value_error" else f" (got {mistake['input']!r})"
-    return f"{where}: {text[0].lower()}{text[1:]}{got}"
+    return "recipe.other", {**facts, "said": said[0].lower() + said[1:], "got": got}
+
+
+def _plain(limit: object) -> object:
+    """A limit in words of no language: 1 for 1.0, and choices without "or"."""
+    if isinstance(limit, float) and limit.is_integer():
+        return int(limit)
+    return limit.replace(" or ", ", ") if isinstance(limit, str) else limit
 
 
 def _readable(loc: tuple[str | int, ...], data: Any) -> Place:

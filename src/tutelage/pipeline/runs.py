@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tutelage.core.errors import InputError
 from tutelage.core.files import write_whole
+from tutelage.core.language import failure
 from tutelage.core.records import Record
 from tutelage.core.store import Artifact, Store
 
@@ -54,11 +55,15 @@ def newest_events(work: Path, recipe: str) -> Path | None:
 
 def newest_artifact(work: Path, recipe: str, stage: str) -> Artifact | None:
     """The artifact of a stage that the newest run which has one made or found up to date."""
+    return next(artifacts(work, recipe, stage), None)
+
+
+def artifacts(work: Path, recipe: str, stage: str) -> Iterator[Artifact]:
+    """All artifacts of a stage that runs of a recipe made or found up to date and that are still there, those of newer runs first."""
     store = Store(work)
-    for _, made in runs(work, recipe):
-        if stage in made.ids and (artifact := store.look_up(stage, made.ids[stage])):
-            return artifact
-    return None
+    for artifact_id in dict.fromkeys(made.ids[stage] for _, made in runs(work, recipe) if stage in made.ids):
+        if artifact := store.look_up(stage, artifact_id):
+            yield artifact
 
 
 @contextmanager
@@ -70,8 +75,7 @@ def alone(work: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise InputError(f"{work}: another run (process {file.read().strip() or 'unknown'}) is making artifacts here. "
-                             "Wait for it, stop it, or use another --work folder.") from None
+            raise failure(InputError, "run.error.busy", work=work, process=file.read().strip() or "?") from None
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()

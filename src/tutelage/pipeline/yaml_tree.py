@@ -10,9 +10,11 @@ from typing import Any
 import yaml
 
 from tutelage.core.errors import RecipeError
+from tutelage.core.language import failure
 
 EXPONENT = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+")
 Place = tuple[str | int, ...]
+Told = tuple[str, dict[str, object]]  # a text of the catalogue, but for the fact `where`
 
 
 @dataclass
@@ -21,7 +23,7 @@ class Tree:
 
     data: Any
     lines: dict[Place, int]
-    mistakes: list[tuple[int, str]] = field(default_factory=list)
+    mistakes: list[tuple[int, Told]] = field(default_factory=list)
 
     def line(self, place: Sequence[str | int]) -> int:
         """Line of a place, or of the nearest place above it that stands in the text."""
@@ -38,13 +40,17 @@ def read_tree(text: str, name: str) -> Tree:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise RecipeError(f"{where}: not valid YAML: {error.problem or error.context}. "
-                          "Check indentation, colons and quotes near this place.") from None
+        raise failure(RecipeError, "recipe.no_yaml", where=where, problem=error.problem or error.context) from None
     except yaml.YAMLError as error:
-        raise RecipeError(f"{name}: not valid YAML: {error}. Save the file as plain UTF-8 text.") from None
+        raise failure(RecipeError, "recipe.no_text", where=name, problem=error) from None
     tree = Tree(data=None, lines={(): 1})
     tree.data = _value(node, (), tree) if node else {}
     return tree
+
+
+def dotted(place: Sequence[str | int]) -> str:
+    """A place as it is written on the command line: training.rank."""
+    return ".".join(map(str, place))
 
 
 def read_scalar(text: str) -> Any:
@@ -66,7 +72,7 @@ def _value(node: yaml.Node, place: Place, tree: Tree) -> Any:
     try:
         return loader.construct_object(node)
     except yaml.YAMLError as error:
-        tree.mistakes.append((node.start_mark.line + 1, f"{'.'.join(map(str, place))}: {error}"))
+        tree.mistakes.append((node.start_mark.line + 1, ("recipe.other", {"setting": dotted(place), "said": error, "got": ""})))
         return None
 
 
@@ -77,7 +83,7 @@ def _mapping(node: yaml.MappingNode, place: Place, tree: Tree) -> dict[str, Any]
         line = key_node.start_mark.line + 1
         at = (*place, key)
         if key in values:
-            tree.mistakes.append((line, f"{'.'.join(map(str, at))}: stands twice; the first is on line {tree.lines[at]}. Remove one."))
+            tree.mistakes.append((line, ("recipe.twice", {"setting": dotted(at), "first": tree.lines[at]})))
             continue
         tree.lines[at] = line
         values[key] = _value(value_node, at, tree)

@@ -35,9 +35,9 @@ def model_status(site: Site, follower: Follower, language: Language) -> Status:
         return Status("closed", "web.status.overridden", {"name": served.name, "n": served.deployment.gate.n, "people": people})
     if served and served.deployment:
         passed = served.deployment.gate
-        facts = {"name": served.name, "n": passed.n, "low": f"{passed.low:+.3f}", "high": f"{passed.high:+.3f}",
-                 "difference": f"{passed.difference:+.3f}", "metric": passed.metric}
-        return Status("good", "web.status.tuned", facts)
+        facts = {"name": served.name, "scores": served.deployment.scores_id, "n": passed.n, "low": f"{passed.low:+.3f}",
+                 "high": f"{passed.high:+.3f}", "difference": f"{passed.difference:+.3f}", "metric": passed.metric}
+        return Status("good", "web.status.older" if site.door.passed_over() else "web.status.tuned", facts)
     name = drafter.name if drafter else ""
     progress = follower.progress()
     if progress and progress.running:
