@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from tutelage.core.errors import InputError
-from tutelage.core.permission import Permission, checked_label, parse, why_not
+from tutelage.core.permission import Permission, checked_label, inherited, parse, why_not
 
 TODAY = date(2026, 3, 1)
 
@@ -43,3 +43,11 @@ def test_a_label_of_another_shape_is_refused_with_what_is_understood(label: str)
 ])
 def test_who_may_use_what(label: str, audience: str, purpose: str, reason: str):
     assert why_not(label, audience=audience, purpose=purpose, today=TODAY) == reason
+
+
+@pytest.mark.parametrize("labels, made", [
+    ((), "everyone"), (("everyone", "everyone"), "everyone"), (("client:acme", "everyone"), "client:acme"),
+    (("client:acme", "client:acme matter:7 until:2027-01-31", "until:2026-05-01"), "client:acme matter:7 until:2026-05-01"),
+    (("everyone", "only:library", "client:acme"), "client:acme only:library"), (("only:library", "only:training"), "only:library")])
+def test_what_is_made_from_several_is_as_narrow_as_all_of_them(labels: tuple[str, ...], made: str):
+    assert inherited(*labels) == made

@@ -16,6 +16,7 @@ from tutelage.text.similarity import jaccard, shingles
 Run = Callable[..., Made]
 GLAZIER = ("The glazier shall not disclose the drawings of the chapel to anybody for seven years, not even in a sketch of "
            "one window.")
+OTHER = "The carpenter may lend the ladders of the chapel to another trade for one day at a time, after he has asked the verger about it."
 
 
 def test_six_small_contracts_become_eighteen_rows_at_most_in_three_parts(run: Run) -> None:
@@ -95,6 +96,18 @@ def test_an_approved_row_that_resembles_a_held_out_row_is_dropped_as_a_leak(run:
     similarity = jaccard(shingles(row.text, "en"), shingles(held_out.text, "en"))
     assert similarity > 0.5
     assert (fate.reason, fate.cause, fate.detail) == ("leak", held_out.id, f"leak:{held_out.id} J = {similarity:.3f}")
+
+
+def test_an_approved_row_is_trained_on_for_those_only_who_may_use_it(run: Run, work: Path) -> None:
+    rows = [approved(text).model_copy(update={"permission": label}) for text, label in ((GLAZIER, "client:acme"), (OTHER, "only:library"))]
+    put_review(work, "abc", rows)
+    shared = run()
+    assert [shared.dropped()[row.id].reason for row in rows] == ["not for training"] * 2
+    assert "it is for client acme only, and the audience is everyone" in shared.dropped()[rows[0].id].detail
+    assert shared.artifact.manifest.permissions == ("everyone",)
+    of_acme = run(name="second", audience="client:acme")
+    assert {row.id: row.permission for row in of_acme.rows if row.origin == "review"} == {rows[0].id: "client:acme"}
+    assert set(of_acme.artifact.manifest.permissions) == {"everyone", "client:acme"}
 
 
 def test_an_approval_moves_no_held_out_row(run: Run, work: Path) -> None:

@@ -36,9 +36,9 @@ def desk(desk_path: Path) -> Iterator[Desk]:
 @pytest.fixture
 def begin(desk: Desk) -> Callable[..., DraftRow]:
     """Starts a draft of ann's (or of another author)."""
-    def started(author: str = "ann", draft: str = "Payment is due in 30 days.") -> DraftRow:
+    def started(author: str = "ann", draft: str = "Payment is due in 30 days.", permission: str = "everyone") -> DraftRow:
         return desk.new_draft(clause_type="fees_payment", keywords=("payment",), language="en", model="tuned", is_gated=True, draft=draft,
-                              sources=("en-payment-terms",), author=author)
+                              sources=("en-payment-terms",), author=author, permission=permission)
     return started
 
 

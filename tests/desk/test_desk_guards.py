@@ -9,7 +9,7 @@ from tutelage.desk.desk import Desk, DraftRow
 
 Begin = Callable[..., DraftRow]
 COLUMNS = ("clause_type", "keywords", "language", "model", "is_gated", "draft", "text", "sources", "author", "state", "comment", "approver",
-           "created_at", "updated_at", "version")
+           "created_at", "updated_at", "version", "permission")
 
 
 def copied(columns: tuple[str, ...], **changed: str) -> str:
@@ -85,6 +85,12 @@ def test_sql_cannot_change_where_a_draft_comes_from(begin: Begin, raw: sqlite3.C
     row = begin()
     with pytest.raises(sqlite3.IntegrityError, match="only text, state, comment and approver"):
         raw.execute(f"UPDATE drafts SET {column} = ? WHERE id = ?", (value, row.id))
+
+
+def test_sql_cannot_widen_who_may_use_a_draft(begin: Begin, raw: sqlite3.Connection) -> None:
+    row = begin(permission="client:acme")
+    with pytest.raises(sqlite3.IntegrityError, match="who may use a draft does not change"):
+        raw.execute("UPDATE drafts SET permission = 'everyone' WHERE id = ?", (row.id,))
 
 
 def test_sql_cannot_let_a_draft_begin_as_approved(begin: Begin, raw: sqlite3.Connection) -> None:

@@ -98,7 +98,7 @@ def test_another_programs_database_is_left_as_it_is(tmp_path: Path) -> None:
 
 def test_a_newer_desk_is_refused(desk: Desk, desk_path: Path, raw: sqlite3.Connection) -> None:
     raw.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(DeskError, match=r"has schema 9999; this version of Tutelage knows up to 0004. Upgrade Tutelage"):
+    with pytest.raises(DeskError, match=r"has schema 9999; this version of Tutelage knows up to 0005. Upgrade Tutelage"):
         open_desk(f"sqlite:///{desk_path}")
 
 

@@ -61,6 +61,24 @@ def found(store: Store) -> dict[str, list[str]]:
     return by_stage
 
 
+def test_a_dataset_that_read_it_and_has_no_row_of_it_is_listed_and_what_was_made_from_it_is_not(store: Store, chain: dict[str, Artifact]):
+    """The clauses that the rules could not name lie in such a dataset, for people to name."""
+    documents = store.look_up("documents", "d1")
+    assert documents
+    with store.making("dataset", "s2", version=1, recipe="", settings=Settings(), inputs={}, events=Events(),
+                      parents={"documents": documents}) as making:
+        making.ledger.rows_in(["lease", "clause"])
+        making.ledger.record(Fate(row="lease", what="split", reason="clauses", name="lease.txt", became=("clause",)))
+        making.ledger.record(Fate(row="clause", what="dropped", reason="untyped"))
+        (making.folder / "examples.jsonl").write_text("", "utf-8")
+    second = store.look_up("dataset", "s2")
+    assert second
+    made(store, "training", "t2", {}, second)
+    assert found(store) == {"documents": ["d1"], "dataset": ["s1", "s2"], "model": ["m1"], "scores": ["c1"]}
+    use = next(use for use in uses(store.work, "lease.txt") if use.artifact == "s2")
+    assert (use.what, use.reason, use.rows) == ("split", "clauses", ("lease",))
+
+
 def test_a_judgement_of_such_a_model_or_of_such_rows_saw_the_document_and_another_one_did_not(store: Store, chain: dict[str, Artifact]):
     model, dataset = chain["model"], chain["dataset"]
     judged(store, "by-path", {"base": "smollm2", "candidate": str(model.folder / "merged"), "rows": "rows.jsonl"}, {})

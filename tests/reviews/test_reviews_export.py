@@ -76,6 +76,16 @@ def test_the_id_follows_from_what_the_row_says(desk: Desk, submitted: DraftRow) 
     assert len({approved_row(each).id for each in (row, *changed)}) == 1 + len(changed)
 
 
+def test_an_approved_row_says_who_may_use_it_and_keeps_its_id(desk: Desk, work: Path) -> None:
+    row = desk.new_draft(clause_type="term", keywords=("term",), language="en", model="tuned", is_gated=False, draft="One year.",
+                         sources=(), author="ann", permission="client:acme until:2027-12-31")
+    done = approved(desk, desk.submit_draft(row.id, author="ann"))
+    (folder,) = export(desk, work)
+    (written,) = read_rows(folder / "rows.jsonl", ApprovedRow)
+    assert written.permission == "client:acme until:2027-12-31"
+    assert written.id == approved_row(done.model_copy(update={"permission": "everyone"})).id
+
+
 def test_an_artifact_that_was_deleted_comes_back_the_same(desk: Desk, work: Path, submitted: DraftRow) -> None:
     approved(desk, submitted)
     (folder,) = export(desk, work)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date, timedelta
+from html import unescape
 
 import pytest
 
@@ -58,6 +60,17 @@ def test_the_page_and_the_api_say_who_may_use_a_clause(site_of_acme, visit):
 def test_a_model_that_drafts_has_no_permission_of_a_clause(site_of_acme, visit):
     candidates = visit(site_of_acme, "drafter").post("/api/clauses", json=ASK).json()["candidates"]
     assert [row["provenance"]["permission"] for row in candidates if row["kind"] == "model"] == [""]
+
+
+def test_an_approved_text_is_for_the_audience_and_as_narrow_as_the_clauses_shown_beside_it(site_of_acme, visit):
+    drafter = visit(site_of_acme, "drafter")
+    ending = next(clause.permission for clause in site_of_acme.desk.clauses() if clause.id == "en-ending")
+    origins = re.findall(r'name="origin" value="([^"]+)"', drafter.post("/hits", data=ASK).text)
+    for origin in origins:
+        drafter.post("/drafts", data={"origin": unescape(origin), "text": "The zanzibar term."})
+    made = {draft.sources: draft.permission for draft in site_of_acme.desk.drafts()}
+    assert made[("en-open",)] == ACME
+    assert made[("en-ending",)] == ending
 
 
 def test_a_review_names_no_source_that_may_be_seen_no_longer(site, site_of_acme, visit):

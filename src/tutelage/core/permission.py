@@ -71,6 +71,17 @@ def checked_label(label: str) -> str:
         raise ValueError(str(error)) from None
 
 
+def inherited(*labels: str) -> str:
+    """The label of what is made from all of these, which one audience may use together: their client and matter, the purposes that all
+    allow (if there is none, library: what nobody may train on is not trained on), and the earliest end.
+    """
+    given = [parse(label) for label in labels]
+    return Permission(
+        client=next((one.client for one in given if one.client), ""), matter=next((one.matter for one in given if one.matter), ""),
+        purposes=tuple(purpose for purpose in PURPOSES if all(purpose in one.purposes for one in given)) or ("library",),
+        expires=min((one.expires for one in given if one.expires), default=None)).label
+
+
 def why_not(label: str, *, audience: str, purpose: Purpose, today: date) -> str:
     """Why something of this label may not be used for `purpose` by `audience` (a label as well); "" if it may.
 

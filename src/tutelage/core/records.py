@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Language = Literal["en", "zh"]
 Role = Literal["system", "user", "assistant", "tool"]
@@ -40,7 +40,8 @@ class Place(Record):
     """Where a stretch of a document's text stood in its file; `start` and `end` are character offsets in that text.
 
     `page` counts from 1 (0: the format has no pages), `paragraph` is the format's own id or the running number, `part` says
-    what it was: body, table, header, footer, footnote, comment, cell or field.
+    what it was: body, table, header, footer, footnote, comment, cell or field. Of text that was recognised in a picture, `confidence`
+    (0 to 1) is how sure the recogniser is of its least sure line; None: the file itself holds the text.
     """
 
     start: int
@@ -49,6 +50,7 @@ class Place(Record):
     paragraph: str = ""
     part: str = "body"
     number: str = ""
+    confidence: float | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class Document(Record):
@@ -153,7 +155,8 @@ class LibraryClause(Record):
 class ApprovedRow(Record):
     """A draft that a second person approved: a line of `reviews/<id>/rows.jsonl`, and the next training row.
 
-    `draft` is what the model wrote, `text` what the two people agreed on.
+    `draft` is what the model wrote, `text` what the two people agreed on, `permission` who may use it: that of the audience it was
+    written for and of the clauses that were shown beside it.
     """
 
     id: str
@@ -166,6 +169,7 @@ class ApprovedRow(Record):
     approver: str
     approved_at: str
     model: str
+    permission: str = "everyone"
 
 
 class Unlabelled(Record):
@@ -196,10 +200,14 @@ class ConfirmedLabel(Record):
 
 
 class TokenScore(Record):
-    """Natural-log probability that the model gave to one token, given all tokens before it."""
+    """Natural-log probability that the model gave to one token, given all tokens before it.
+
+    `highest` is that of the likeliest token in its place; None where the engine does not tell.
+    """
 
     token_id: int
     logprob: float
+    highest: float | None = None
 
 
 class TokenChance(TokenScore):

@@ -150,7 +150,8 @@ def why_dropped(clause: Clause, clause_type: str | None, certainty: int, languag
 def candidate_of(row: ApprovedRow) -> Candidate:
     """An approved row as a candidate: its text is what two people agreed on."""
     return Candidate(id=row.id, text=row.text, clause_type=row.clause_type, language=row.language, heading="", document_id="",
-                     source=f"review of {row.approved_at[:10]}", start=0, end=0, certainty=SURE, keywords=row.keywords, origin="review")
+                     source=f"review of {row.approved_at[:10]}", start=0, end=0, certainty=SURE, keywords=row.keywords, origin="review",
+                     permission=row.permission)
 
 
 def example_of(candidate: Candidate, part: Part, settings: DatasetSettings, *, family: str, unit: str) -> Example:

@@ -16,6 +16,7 @@ from tutelage.dataset.settings import DatasetSettings
 from tutelage.dataset.tasks import ANOTHER_TASK, plan_for
 
 STAGE = "dataset"
+NOT_FOR_TRAINING = "not for training"
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def permitted(making: Making, documents: Sequence[Document], audience: str, toda
     for document in documents:
         reason = why_not(document.permission, audience=audience, purpose="training", today=today)
         if reason:
-            making.ledger.record(Fate(row=document.id, name=document.name, what="dropped", reason="not for training", detail=reason))
+            making.ledger.record(Fate(row=document.id, name=document.name, what="dropped", reason=NOT_FOR_TRAINING, detail=reason))
         else:
             kept.append(document)
     if len(kept) < len(documents):
@@ -98,12 +99,14 @@ def checked_labels(making: Making, candidates: Sequence[Candidate], settings: Da
     return [row for row in candidates if row.id not in wrong], issues
 
 
-def reviewed(making: Making, approved: Sequence[ApprovedRow], settings: DatasetSettings) -> list[Candidate]:
-    """Approved rows as candidates; empty and too long ones get their fate."""
+def reviewed(making: Making, approved: Sequence[ApprovedRow], settings: DatasetSettings, audience: str, today: date) -> list[Candidate]:
+    """Approved rows as candidates; empty and too long ones, and those that may not be trained on for this audience, get their fate."""
     making.ledger.rows_in(row.id for row in approved)
     candidates = []
     for row in approved:
-        if not row.text.strip() or characters(row.text) > settings.maximum_characters:
+        if reason := why_not(row.permission, audience=audience, purpose="training", today=today):
+            making.ledger.record(Fate(row=row.id, what="dropped", reason=NOT_FOR_TRAINING, detail=reason))
+        elif not row.text.strip() or characters(row.text) > settings.maximum_characters:
             making.ledger.record(Fate(row=row.id, what="dropped", reason="too long" if row.text.strip() else "empty"))
         else:
             candidates.append(candidate_of(row))

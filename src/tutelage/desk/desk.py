@@ -177,12 +177,12 @@ class Desk:
     # drafts
 
     def new_draft(self, *, clause_type: str, keywords: Sequence[str], language: Language, model: str, is_gated: bool, draft: str,
-                  sources: Sequence[str], author: str) -> DraftRow:
-        """Keep what a model (or the library) proposed, as `author`'s draft. Its text begins as the draft."""
+                  sources: Sequence[str], author: str, permission: str = EVERYONE) -> DraftRow:
+        """Keep what a model (or the library) proposed, as `author`'s draft. Its text begins as the draft; `permission` never changes."""
         with writing(self._engine) as session:
             return drafts.new(session, drafts.NewDraft(
                 clause_type=clause_type, keywords=tuple(keywords), language=language, model=model, is_gated=is_gated, draft=draft,
-                sources=tuple(sources), author=author))
+                sources=tuple(sources), author=author, permission=permission))
 
     def edit_draft(self, draft_id: int, *, author: str, text: str, version: int) -> DraftRow:
         """Change the text. `version` is the one that the author saw; if it is not the newest, StaleDraft is raised and

@@ -26,6 +26,7 @@ class NewDraft(Record):
     draft: str
     sources: tuple[str, ...]
     author: str
+    permission: str
 
 
 def find(session: Session, draft_id: int) -> DraftTable:

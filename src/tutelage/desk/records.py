@@ -49,7 +49,8 @@ class DraftRow(Record):
     """A draft on its way: `draft` is what the model wrote and never changes, `text` what people made of it.
 
     `sources` are the ids of the library clauses that were shown beside it. `version` rises with every change; an edit
-    names the version that it saw. `approver` is who decided last ("": nobody yet). Times are UTC, ISO 8601.
+    names the version that it saw. `approver` is who decided last ("": nobody yet). `permission` says who may use it. Times are UTC,
+    ISO 8601.
     """
 
     id: int
@@ -68,6 +69,7 @@ class DraftRow(Record):
     created_at: str
     updated_at: str
     version: int
+    permission: str = EVERYONE
 
     @property
     def text_sha256(self) -> str:

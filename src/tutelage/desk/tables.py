@@ -94,6 +94,7 @@ class DraftTable(Table):
     created_at: Mapped[str]
     updated_at: Mapped[str]
     version: Mapped[int]
+    permission: Mapped[str]
     __table_args__ = (
         CheckConstraint("state IN ('draft', 'submitted', 'approved', 'returned')", name="known_state"),
         CheckConstraint("approver IS NULL OR approver <> author", name="four_eyes"),

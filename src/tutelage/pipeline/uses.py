@@ -19,8 +19,9 @@ from tutelage.scores.sample import SAMPLES
 class Use(Record):
     """One artifact that saw the document. `rows` are its rows that come from it, `runs` the runs that made or used the artifact.
 
-    `what` is what happened to the document (kept, dropped, ...) in the stage `documents`, "rows" in the dataset, and "derived" in
-    what was made from that dataset: the stages after it, a judgement (`judged`) of a model or of rows made so, and a blind sample
+    `what` is what happened to the document (kept, dropped, ...) in the stage `documents`, "rows" in a dataset that has rows of it (what
+    happened to it in one that read it and has none: it may list its clauses for people to name), and "derived" in what was made from
+    a dataset with its rows: the stages after it, a judgement (`judged`) of a model or of rows made so, and a blind sample
     (`samples`, by the id of its scores).
     """
 
@@ -46,13 +47,15 @@ def uses(work: Path, document: str) -> list[Use]:
         fates = _fates(artifact, document)
         if not fates:
             continue
-        what = ", ".join(sorted({what for what, _ in fates.values()}))
-        reason = ", ".join(sorted({reason for _, reason in fates.values()}))
-        found.append(_use(artifact, what, reason, tuple(fates), runs))
+        found.append(_read(artifact, fates, runs))
         for dataset in store.all("dataset"):
-            if dataset.manifest.parents.get("documents") == artifact.id and (rows := tuple(_rows(dataset, set(fates)))):
+            if dataset.manifest.parents.get("documents") != artifact.id:
+                continue
+            if rows := tuple(_rows(dataset, set(fates))):
                 found.append(_use(dataset, "rows", "", rows, runs))
                 reached[dataset.id] = dataset
+            elif without := {fate.row: (fate.what, fate.reason) for fate in dataset.history() if fate.row in fates}:
+                found.append(_read(dataset, without, runs))
     if not found:
         raise InputError(f"{document}: no document of this id, file name or SHA-256 was ever read in {work}. "
                          "Names stand in documents.jsonl and dropped.jsonl of `tutelage show documents`.")
@@ -63,6 +66,12 @@ def uses(work: Path, document: str) -> list[Use]:
                 found.append(_use(artifact, "derived", "", (), runs))
     found += [_use(judged, "derived", "", (), runs) for judged in store.all(JUDGED) if _judges(judged, reached.values())]
     return found + list(_samples(work, reached.values(), runs))
+
+
+def _read(artifact: Artifact, fates: Mapping[str, tuple[str, str]], runs: Mapping[str, tuple[str, ...]]) -> Use:
+    """The use of an artifact that read the document, with all that happened to it there."""
+    what, reason = (", ".join(sorted({told[place] for told in fates.values()})) for place in (0, 1))
+    return _use(artifact, what, reason, tuple(fates), runs)
 
 
 def _judges(judged: Artifact, reached: Collection[Artifact]) -> bool:

@@ -47,7 +47,7 @@ def export(desk: Desk, work: Path, *, events: Events | None = None) -> list[Path
         with alone_in(work / STAGE):
             for draft in reversed(desk.drafts(state="approved")):
                 row = approved_row(draft)
-                inputs = {"row": short_hash(row.model_dump_json())}
+                inputs = {"row": short_hash(row.model_dump_json(exclude={"permission"}))}
                 artifact_id = content_id(STAGE, version=VERSION, settings=settings, parents={}, inputs=inputs)
                 if store.look_up(STAGE, artifact_id):
                     continue
@@ -62,11 +62,13 @@ def export(desk: Desk, work: Path, *, events: Events | None = None) -> list[Path
 
 
 def approved_row(draft: DraftRow) -> ApprovedRow:
-    """The approved draft as a row for training; its id follows from all that it says."""
+    """The approved draft as a row for training; its id follows from all that it says, but for who may use it, which an earlier version
+    did not write down: rows that it wrote keep their ids.
+    """
     values = {"clause_type": draft.clause_type, "keywords": draft.keywords, "language": draft.language, "draft": draft.draft,
               "text": draft.text, "author": draft.author, "approver": draft.approver, "approved_at": draft.updated_at, "model": draft.model}
-    described = ApprovedRow.model_validate({"id": "", **values}).model_dump_json()
-    return ApprovedRow.model_validate({"id": short_hash(described), **values})
+    described = ApprovedRow.model_validate({"id": "", **values}).model_dump_json(exclude={"permission"})
+    return ApprovedRow.model_validate({"id": short_hash(described), **values, "permission": draft.permission})
 
 
 @contextmanager

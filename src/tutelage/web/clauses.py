@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
+from tutelage.core.permission import inherited
 from tutelage.core.records import Answer, Language, LibraryClause, Record
 from tutelage.drafting.compose import ClauseRequest, stream_draft
 from tutelage.drafting.library import allowed
@@ -72,6 +73,11 @@ class Clauses:
         """The origin, or None if its signature is not ours."""
         found = self._origins.read(token)
         return Origin.model_validate_json(found) if found else None
+
+    def permission_of(self, origin: Origin) -> str:
+        """Who may use a text of this origin: the site's audience, within what the clauses that were shown beside it allow."""
+        shown = (clause.permission for clause in self._site.desk.clauses() if clause.id in origin.sources)
+        return inherited(self._site.audience, *shown)
 
     def _sign(self, origin: Origin) -> str:
         return self._origins.sign(origin.model_dump_json())

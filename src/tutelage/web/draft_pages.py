@@ -74,7 +74,8 @@ def own_draft_routes(site: Site, clauses: Clauses, pages: Pages) -> APIRouter:
     def confirm(request: Request, origin: Text, text: Text = "") -> Response:
         begun = _origin(clauses, origin)
         row = site.desk.new_draft(clause_type=begun.clause_type, keywords=begun.keywords, language=begun.language, model=begun.model,
-                                  is_gated=begun.is_gated, draft=begun.text, sources=begun.sources, author=user_of(request).name)
+                                  is_gated=begun.is_gated, draft=begun.text, sources=begun.sources, author=user_of(request).name,
+                                  permission=clauses.permission_of(begun))
         return _submit(request, row, text, row.version)
 
     @router.get("/drafts")

@@ -37,6 +37,9 @@ ALLOWED_MOVES = "".join((
     " OR (OLD.state = 'returned' AND NEW.state IN ('draft', 'submitted')))"))
 FIXED = ("id", "clause_type", "keywords", "language", "model", "is_gated", "draft", "sources", "author", "created_at")
 
+DRAFT_PERMISSION_GUARDS = (
+    Guard("drafts_permission", "drafts", "UPDATE", "NEW.permission <> OLD.permission", "desk: who may use a draft does not change"),)
+
 FIRST_GUARDS = (
     Guard("drafts_begin", "drafts", "INSERT",
           "NEW.state <> 'draft' OR NEW.approver IS NOT NULL OR EXISTS (SELECT 1 FROM drafts WHERE id = NEW.id)",
