@@ -22,6 +22,7 @@ from tutelage.engine.bases import Base, find_base
 from tutelage.engine.torch_base import as_folder
 from tutelage.engine.torch_engine import TorchEngine
 from tutelage.pipeline.memory import times_learned
+from tutelage.pipeline.skills import trim_base
 from tutelage.prompts.clause import clause_messages
 from tutelage.scores.canaries import judge_canaries, rows_to_score
 from tutelage.scores.measure import Asked, Candidate, measure
@@ -83,7 +84,7 @@ def train(store: Store, folder: Path, rows: list[Example]) -> tuple[Artifact, Ar
     settings = TrainingSettings(base=BASE, batch_rows=BATCH_ROWS, maximum_steps=steps, validate_every=steps)
     with store.making("training", "1", version=1, recipe="", settings=settings, parents={"dataset": dataset}, inputs={},
                       events=Events()) as making:
-        make(making, base_folder=lambda: folder)
+        make(making, base_folder=lambda: folder, trim=trim_base)
     return dataset, found(store, "training")
 
 

@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,15 +114,8 @@ def write_job(contest: Contest, folder: Path, place: Path, count: int) -> tuple[
     steps = contest.epochs * order.steps_per_epoch
     sequence = [row for step in range(steps) for row in sorted(order.batch(step), key=lambda row: row.id)]
     for name, chosen in (("rows", rows), ("sequence", sequence)):
-        lines = [json.dumps({"input_ids": row.ids, "labels": [token if learned else -100 for token, learned in
-                                                              zip(row.ids, row.supervised, strict=True)]}) for row in chosen]
-        (place / f"{name}.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
-    adapter = ""
-    if not contest.last_layers:
-        torch.manual_seed(SEED)
-        settings = TrainingSettings(method="lora", rank=16)
-        METHODS["lora"].save(METHODS["lora"].attach(load_causal(folder), settings), place / "adapter", base=contest.base, base_sha256="")
-        adapter = str(place / "adapter")
+        write_tokens(place / f"{name}.jsonl", chosen)
+    adapter = "" if contest.last_layers else str(first_adapter(folder, place / "adapter"))
     job = {"model": str(rival_folder(folder, place / "model")), "adapter": adapter, "last_layers": contest.last_layers, "steps": steps,
            "rows": str(place / "rows.jsonl"), "sequence": str(place / "sequence.jsonl"), "rows_a_step": ROWS_A_STEP, "seed": SEED,
            "rows_at_once": ROWS_AT_ONCE, "learning_rate": RATE, "threads": THREADS}
@@ -130,13 +124,27 @@ def write_job(contest: Contest, folder: Path, place: Path, count: int) -> tuple[
                  "shortest": min(len(row.ids) for row in rows), "longest": max(len(row.ids) for row in rows)}
 
 
+def write_tokens(path: Path, rows: Sequence[TrainingRow]) -> None:
+    """The rows as lines of token ids and labels."""
+    lines = [json.dumps({"input_ids": row.ids, "labels": [token if learned else -100 for token, learned in
+                                                          zip(row.ids, row.supervised, strict=True)]}) for row in rows]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def first_adapter(folder: Path, place: Path) -> Path:
+    """The adapter that a training of this seed begins with, written to `place`."""
+    torch.manual_seed(SEED)
+    METHODS["lora"].save(METHODS["lora"].attach(load_causal(folder), TrainingSettings()), place, base=folder.name, base_sha256="")
+    return place
+
+
 def run(name: str, job: dict[str, Any], place: Path) -> dict[str, Any]:
-    """What a contestant gives, in a process of its own."""
+    """What a contestant gives, in a process of its own. What it writes besides is gone unless the job names a folder `out` for it."""
     is_ours = name in ("packed", "padded", "exact")
     python = RIVALS / "bin" / "python" if name == "llamafactory" else Path(sys.executable)
     script = Path(__file__).with_name("training_ours.py" if is_ours else "training_rivals.py")
     with tempfile.TemporaryDirectory(dir=place) as folder:
-        (Path(folder) / "job.json").write_text(json.dumps(job | {"out": folder}), "utf-8")
+        (Path(folder) / "job.json").write_text(json.dumps({"out": folder} | job), "utf-8")
         environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS), "HF_HUB_OFFLINE": "1", "DISABLE_VERSION_CHECK": "1",
                        "CUDA_VISIBLE_DEVICES": "", "TRANSFORMERS_VERBOSITY": "error", "TOKENIZERS_PARALLELISM": "false"}
         subprocess.run([str(python), str(script), name, f"{folder}/job.json", f"{folder}/result.json"], check=True, env=environment,

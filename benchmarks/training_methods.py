@@ -66,6 +66,7 @@ def run(scratch: Path, folder: Path, changed: dict[str, object]) -> dict[str, ob
 
 def one(scratch: Path, folder: Path, changed: dict[str, object]) -> None:
     """Train by one method, and print its figures."""
+    from tutelage.pipeline.skills import trim_base
     from tutelage.training.make import make
     from tutelage.training.settings import TrainingSettings
 
@@ -76,7 +77,7 @@ def one(scratch: Path, folder: Path, changed: dict[str, object]) -> None:
     parent = store.latest("dataset")
     assert parent is not None
     with store.making("training", "tuned", settings=settings, parents={"dataset": parent}, **none) as making:
-        make(making, base_folder=lambda: folder)
+        make(making, base_folder=lambda: folder, trim=trim_base)
     made = store.latest("training")
     assert made is not None
     found = json.loads(made.file("training.json").read_text("utf-8"))

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from common import at_most, finish
@@ -43,11 +44,11 @@ TOKENS = ModelSettings().trim_tokens
 BARS = [at_most("gemma_q4_k_m_megabytes", 90), at_most("gemma_trimmed_rise", 0.01), at_most("gemma_q4_k_m_rise", 0.01)]
 
 
-def demo_rows(work: Path) -> list[Example]:
-    """All rows of the demo's dataset, by id."""
-    command = [sys.executable, "-m", "tutelage", "make", str(RECIPE), "--work", str(work), "--until", "dataset"]
+def dataset_rows(recipe: Path, name: str, work: Path) -> list[Example]:
+    """All rows of the dataset of a recipe of this name, by id."""
+    command = [sys.executable, "-m", "tutelage", "make", str(recipe), "--work", str(work), "--until", "dataset"]
     subprocess.run(command, check=True, stdout=sys.stderr)
-    dataset = newest_artifact(work, "demo", "dataset")
+    dataset = newest_artifact(work, name, "dataset")
     assert dataset is not None
     return sorted(read_rows(dataset.file("examples.jsonl"), Example), key=lambda row: row.id)
 
@@ -66,7 +67,7 @@ def measure(name: str, rows: list[Example], given: argparse.Namespace, work: Pat
     base = find_base(name)
     whole, trimmed, chat_format = as_folder(base, work / "base"), work / f"trimmed-{name}", base.chat_format
     vocabulary = Vocabulary(whole)
-    learned = _learned(rows, chat_format, vocabulary)
+    learned = learned_ids(rows, chat_format, vocabulary)
     held_out = [row for row in rows if row.part == "held_out"]
     began = time.perf_counter()
     trim(whole, trimmed, {token for row in learned for token in row}, chat_format, least=given.tokens)
@@ -77,23 +78,31 @@ def measure(name: str, rows: list[Example], given: argparse.Namespace, work: Pat
                 "held_out_rows": len(held_out), "more_tokens": round(new / old - 1, 4)}
     scored = held_out[:given.rows]
     before, after = measure_loss(whole, scored, chat_format), measure_loss(trimmed, scored, chat_format)
-    figures |= {"scored_rows": len(scored), "bits_per_byte": round(before.bits_per_byte, 4)} | _compared("trimmed", before, after)
-    importance = measure_importance(trimmed, _learned(rows, chat_format, smaller)[:IMPORTANCE_ROWS])
-    for kind in COPIES:
-        path = work / f"{name}-{kind}.gguf"
-        export_gguf(trimmed, path, quantisation=kind, name=name, chat_format=chat_format,
+    figures |= {"scored_rows": len(scored), "bits_per_byte": round(before.bits_per_byte, 4)} | compared("trimmed", before, after)
+    paths = write_copies(trimmed, work / name, learned_ids(rows, chat_format, smaller), COPIES, chat_format)
+    figures |= {f"{kind}_megabytes": round(size_of(path) / MEGABYTE, 1) for kind, path in paths.items()}
+    return figures | compared(COPIES[0], before, score_copy(paths[COPIES[0]], scored, chat_format))
+
+
+def write_copies(folder: Path, name: Path, learned: Sequence[Sequence[int]], kinds: Sequence[Quantisation],
+                 chat_format: ChatFormat) -> dict[Quantisation, Path]:
+    """Copies of a model folder for llama.cpp as the model stage writes them, beside `name`; the first `learned` rows tell what matters."""
+    importance = measure_importance(folder, learned[:IMPORTANCE_ROWS])
+    paths = {kind: name.with_name(f"{name.name}-{kind}.gguf") for kind in kinds}
+    for kind, path in paths.items():
+        export_gguf(folder, path, quantisation=kind, name=name.name, chat_format=chat_format,
                     importance=importance if kind in WEIGHED else NO_IMPORTANCE)
-        figures[f"{kind}_megabytes"] = round(size_of(path) / MEGABYTE, 1)
-    return figures | _compared(COPIES[0], before, score_copy(work / f"{name}-{COPIES[0]}.gguf", scored, chat_format))
+    return paths
 
 
-def _learned(rows: list[Example], chat_format: ChatFormat, vocabulary: Vocabulary) -> list[tuple[int, ...]]:
+def learned_ids(rows: list[Example], chat_format: ChatFormat, vocabulary: Vocabulary) -> list[tuple[int, ...]]:
     """The training rows as token ids, no planted test text among them."""
     return [render(row.messages, chat_format, vocabulary, reply=False).ids for row in rows
             if row.part == "train" and row.origin != "canary"]
 
 
-def _compared(what: str, before: Loss, after: Loss) -> dict[str, float]:
+def compared(what: str, before: Loss, after: Loss) -> dict[str, float]:
+    """Bits per byte after, and by which share they rose: the mean, and the upper end of the one-sided 95 % interval of the paired rows."""
     rise = after.bits_per_byte / before.bits_per_byte - 1
     return {f"{what}_bits_per_byte": round(after.bits_per_byte, 4), f"{what}_rise": round(rise, 5),
             f"{what}_highest_rise": round(highest_rise(before, after), 5)}
@@ -109,7 +118,7 @@ def main() -> None:
     given = asked.parse_args()
     with tempfile.TemporaryDirectory() as place:
         work = given.work or Path(place)
-        rows = demo_rows(work)
+        rows = dataset_rows(RECIPE, "demo", work)
         found = {mark: measure(name, rows, given, work) for mark, name in MODELS.items() if given.model in (None, mark)}
     figures = {f"{mark}_{figure}": value for mark, all_figures in found.items() for figure, value in all_figures.items()}
     if given.model or (given.rows, given.tokens) != (ROWS, TOKENS):

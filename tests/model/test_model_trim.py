@@ -155,7 +155,7 @@ def test_common_tokens_of_the_same_characters_fill_up(tiny: Path, gemma: Path) -
 
 
 @pytest.mark.parametrize("changed, told", [
-    ({"type": "WordPiece"}, r"its tokenizer is WordPiece, which trimming does not know; .* Set model\.trim to none"),
+    ({"type": "WordPiece"}, r"its tokenizer is WordPiece, which trimming does not know; .* Leave trim out of the recipe"),
     ({"dropout": 0.1}, "its tokenizer is BPE with dropout, which trimming does not know"),
     ({"vocab": {"a": 0}}, "its tokenizer is BPE, which trimming does not know; a vocabulary is trimmed only where any text can still be")])
 def test_another_kind_of_tokenizer_is_refused(tiny: Path, changed: dict[str, object], told: str) -> None:
@@ -176,6 +176,16 @@ def test_weights_that_do_not_fit_the_configuration_are_refused_and_nothing_is_le
     weights["model.embed_tokens.weight"] = weights["model.embed_tokens.weight"][:-1]
     save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(InputError, match=r"embed_tokens\.weight has \d+ rows; config\.json announces \d+ tokens\. The folder is not whole"):
+        trim(other, tmp_path / "trimmed", _counted(tiny), CHATML, least=0)
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
+
+
+def test_an_embedding_under_another_name_is_refused(tiny: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(tiny, tmp_path / "other")
+    weights = load_file(other / "model.safetensors")
+    weights["transformer.wte.weight"] = weights.pop("model.embed_tokens.weight")
+    save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"its weights name no model\.embed_tokens\.weight, .* Leave trim out of the recipe, or choose"):
         trim(other, tmp_path / "trimmed", _counted(tiny), CHATML, least=0)
     assert [path.name for path in tmp_path.iterdir()] == ["other"]
 

@@ -51,6 +51,20 @@ def test_a_search_for_a_copy_needs_something_to_be_measured(tmp_path):
     assert "model.target" not in str(caught.value)
 
 
+def test_a_vocabulary_is_trimmed_once(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text("name: r\ndocuments: {sources: [a]}\ntraining: {base: no-such-model, trim: vocabulary}\nmodel:\n  trim: vocabulary\n")
+    with pytest.raises(RecipeError) as caught:
+        check(load_recipe(path))
+    assert str(caught.value).splitlines()[0] == (
+        "r.yaml:5: model.trim: is vocabulary, but training.trim trims the vocabulary before the training, by the same rows. Leave one of "
+        "the two out.")
+    for change in ("model.trim=none", "training.trim=none"):
+        with pytest.raises(RecipeError) as caught:
+            check(load_recipe(path, changes=[change]))
+        assert "model.trim" not in str(caught.value)
+
+
 @pytest.mark.parametrize("task", ["dpo", "orpo", "kto"])
 def test_a_model_of_preferences_that_loses_layers_cannot_be_healed(tmp_path, task):
     path = tmp_path / "r.yaml"

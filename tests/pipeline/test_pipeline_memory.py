@@ -16,6 +16,7 @@ from tutelage.engine.bases import folder_chat_format
 from tutelage.engine.vocabulary import Vocabulary
 from tutelage.pipeline.memory import original_personal_data, times_learned
 from tutelage.pipeline.recipe import load_recipe
+from tutelage.pipeline.skills import trim_base
 from tutelage.pipeline.stages import Site
 from tutelage.training.make import make
 from tutelage.training.rows import render_row
@@ -39,7 +40,7 @@ def trained(work: Path, base: Path, steps: int) -> tuple[Artifact, Artifact]:
     settings = TrainingSettings(base="tiny", rank=4, batch_rows=4, maximum_steps=steps, validate_every=steps, warmup_steps=0,
                                 maximum_tokens=256, threads=1, learning_rate=2e-3)
     with store.making("training", f"steps{steps}", settings=settings, parents={"dataset": dataset}, **none) as making:
-        make(making, base_folder=lambda: base)
+        make(making, base_folder=lambda: base, trim=trim_base)
     return dataset, store.look_up("training", f"steps{steps}")
 
 

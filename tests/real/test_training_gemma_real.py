@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,9 +15,10 @@ from tutelage.core.events import Events
 from tutelage.core.files import write_rows
 from tutelage.core.records import Example, Message, Part
 from tutelage.core.settings import Settings
-from tutelage.core.store import Store
+from tutelage.core.store import Artifact, Store
 from tutelage.engine.torch_base import load_causal
 from tutelage.engine.vocabulary import Vocabulary
+from tutelage.pipeline.skills import trim_base
 from tutelage.prompts.clause import clause_messages
 from tutelage.training.adapters import trainable
 from tutelage.training.batches import MicroBatch
@@ -79,16 +81,38 @@ def test_the_packed_path_of_a_real_gemma_equals_pefts_own_layers(gemma: Path) ->
     assert (found[0][1] - found[1][1]).norm() <= 1e-4 * found[1][1].norm()  # fp32 sums of 18 layers in another order
 
 
-def test_a_few_steps_teach_a_real_gemma_its_chat_format(tmp_path: Path, gemma: Path) -> None:
-    store, none = Store(tmp_path), {"parents": {}, "inputs": {}, "events": Events(), "recipe": "", "version": 1}
+def tune(work: Path, gemma: Path, **changed: object) -> tuple[Artifact, dict[str, Any]]:
+    """A few steps on the examples: the artifact and its summary."""
+    store, none = Store(work), {"parents": {}, "inputs": {}, "events": Events(), "recipe": "", "version": 1}
     with store.making("dataset", "rows", settings=Settings(), **none) as making:
         write_rows(making.folder / "examples.jsonl", examples())
-    settings = TrainingSettings(base="gemma3-270m", maximum_steps=3, batch_rows=6, warmup_steps=0, schedule="constant", learning_rate=1e-3)
+    settings = TrainingSettings.model_validate({"base": "gemma3-270m", "maximum_steps": 3, "batch_rows": 6, "warmup_steps": 0,
+                                                "schedule": "constant", "learning_rate": 1e-3, **changed})
     parents = {"dataset": store.look_up("dataset", "rows")}
     with store.making("training", "tuned", settings=settings, **{**none, "parents": parents}) as making:
-        make(making, base_folder=lambda: gemma)
-    summary = json.loads(store.look_up("training", "tuned").file("training.json").read_text("utf-8"))
+        make(making, base_folder=lambda: gemma, trim=trim_base)
+    made = store.look_up("training", "tuned")
+    assert made is not None
+    return made, json.loads(made.file("training.json").read_text("utf-8"))
+
+
+def test_a_few_steps_teach_a_real_gemma_its_chat_format(tmp_path: Path, gemma: Path) -> None:
+    _, summary = tune(tmp_path, gemma)
     assert summary["path"] == "packed"
     assert summary["chat_format_hash"] == GEMMA.hash
+    assert summary["best_bits_per_byte"] < 0.85 * summary["base_bits_per_byte"]
+    assert summary["proof"]["tuned_loss"] < summary["proof"]["base_loss"]
+
+
+def test_a_real_gemma_learns_on_the_tokens_of_its_training_rows(tmp_path: Path, gemma: Path) -> None:
+    made, summary = tune(tmp_path, gemma, trim="vocabulary", trim_tokens=0)
+    own = made.folder / "trimmed"
+    assert summary["path"] == "packed"
+    assert (summary["trimmed"]["vocabulary_before"], summary["trimmed"]["vocabulary"]) == (262_144, Vocabulary(own).size)
+    assert 500 < Vocabulary(own).size < 10_000
+    row = examples()[0]
+    ids = [render_row(row, GEMMA, Vocabulary(folder)).ids for folder in (gemma, own)]
+    assert len(ids[0]) == len(ids[1])
+    assert Vocabulary(own).detokenize(ids[1]) == Vocabulary(gemma).detokenize(ids[0])
     assert summary["best_bits_per_byte"] < 0.85 * summary["base_bits_per_byte"]
     assert summary["proof"]["tuned_loss"] < summary["proof"]["base_loss"]

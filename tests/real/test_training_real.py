@@ -18,6 +18,7 @@ from tutelage.core.store import Artifact, Store
 from tutelage.engine.bases import find_base
 from tutelage.engine.torch_base import as_folder, load_causal
 from tutelage.engine.vocabulary import Vocabulary
+from tutelage.pipeline.skills import trim_base
 from tutelage.prompts.clause import clause_messages
 from tutelage.training.adapters import trainable
 from tutelage.training.batches import MicroBatch
@@ -92,7 +93,7 @@ def tune(work: Path, folder: Path, **changed: object) -> tuple[Artifact, dict[st
     settings = TrainingSettings.model_validate({"batch_rows": 6, "warmup_steps": 0, "schedule": "constant", **changed})
     parents = {"dataset": store.look_up("dataset", "rows")}
     with store.making("training", "tuned", settings=settings, **{**none, "parents": parents}) as making:
-        make(making, base_folder=lambda: folder)
+        make(making, base_folder=lambda: folder, trim=trim_base)
     made = store.look_up("training", "tuned")
     return made, json.loads(made.file("training.json").read_text("utf-8"))
 

@@ -17,8 +17,10 @@ from tutelage.core.files import short_hash, write_rows
 from tutelage.core.records import Example, Message, Part
 from tutelage.core.settings import Settings
 from tutelage.core.store import Artifact, Store, content_id
+from tutelage.pipeline.skills import trim_base
 from tutelage.training.make import make
 from tutelage.training.settings import TrainingSettings
+from tutelage.training.trim import Trim
 
 SYSTEM = Message(role="system", content="You draft contract clauses.")
 SMALL = {"rank": 4, "batch_rows": 4, "maximum_steps": 6, "validate_every": 2, "checkpoint_every": 1, "warmup_steps": 1,
@@ -69,13 +71,14 @@ def scratch_of(work: Path, settings: TrainingSettings, dataset: Artifact) -> Pat
     return Store(work).scratch("training", key)
 
 
-def run_training(work: Path, base: Path, dataset: Artifact, *listeners: Listener, **changed: object) -> Artifact:
+def run_training(work: Path, base: Path, dataset: Artifact, *listeners: Listener, trim_with: Trim = trim_base,
+                 **changed: object) -> Artifact:
     """Train on the dataset with small settings, some of them changed, as the pipeline would."""
     settings, store = settings_of(**changed), Store(work)
     key = content_id("training", version=1, settings=settings, parents={"dataset": dataset.id}, inputs={})
     with store.making("training", key, version=1, recipe="", settings=settings, parents={"dataset": dataset}, inputs={},
                       events=Events(*listeners)) as making:
-        make(making, base_folder=lambda: base)
+        make(making, base_folder=lambda: base, trim=trim_with)
     found = store.look_up("training", key)
     assert found is not None
     return found

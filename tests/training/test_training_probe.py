@@ -10,6 +10,7 @@ from training_stage import make_dataset, run_training, small_examples
 from tutelage.core.errors import Paused
 from tutelage.core.events import Events, Recorder
 from tutelage.core.store import Making
+from tutelage.pipeline.skills import trim_base
 from tutelage.training.budget import Settled
 from tutelage.training.devices import choose_device
 from tutelage.training.fitting import Lost
@@ -32,7 +33,7 @@ def foreseen(work, base, dataset, **changed: object) -> Settled:
     folder.mkdir()
     making = Making(settings=asked, parents={"dataset": dataset}, folder=folder, work=work, events=Events(),
                     scratch=training_stage.scratch_of(work, asked, dataset))
-    return foresee(making, base_folder=lambda: base)
+    return foresee(making, base_folder=lambda: base, trim=trim_base)
 
 
 def test_the_promise_stands_beside_what_the_training_took(calm):

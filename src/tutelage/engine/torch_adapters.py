@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from peft import PeftModel
 from safetensors import SafetensorError
 
 from tutelage.core.errors import InputError
+from tutelage.engine.vocabulary import ADAPTER_MARK, VOCABULARY_MARK
 
 
 class Adapters:
@@ -29,6 +31,7 @@ class Adapters:
             raise InputError(f"an adapter {name!r} is loaded already; unload it first, or choose another name.")
         if not (folder / "adapter_config.json").is_file():
             raise InputError(f"{folder}: has no adapter_config.json; expected an adapter that `tutelage make --until training` made.")
+        _check_vocabulary(folder, model.config.to_dict().get(VOCABULARY_MARK))
         key = f"adapter_{self._loaded}"
         try:
             if self._keys:
@@ -53,3 +56,12 @@ class Adapters:
         model.set_adapter(self._keys[self.active])
         model.delete_adapter(key)
         return model
+
+
+def _check_vocabulary(folder: Path, mark: str | None) -> None:
+    """Raise InputError for an adapter that was trained on a trimmed vocabulary, and a model with another one than that."""
+    path = folder / ADAPTER_MARK
+    if not path.is_file() or (trained := json.loads(path.read_text("utf-8"))[VOCABULARY_MARK]) == mark:
+        return
+    raise InputError(f"{folder}: this adapter was trained on a trimmed vocabulary with the hash {trained}; the model has "
+                     f"{f'another one, {mark}' if mark else 'a whole one'}. Load it on the folder trimmed/ beside it in its training.")

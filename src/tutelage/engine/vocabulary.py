@@ -42,6 +42,7 @@ PRE_TOKENIZERS: dict[str, dict[str, object]] = {
 WHOLE_WORDS = ("llama-bpe",)  # a text that is a token of its own is never put together from others
 
 VOCABULARY_MARK = "tutelage_vocabulary"  # field of config.json: the hash of the only vocabulary that goes with the weights
+ADAPTER_MARK = "vocabulary.json"  # file of an adapter that was trained on a trimmed vocabulary, with the same field
 MOST_PADDING = 1_024  # rows of an embedding that stand for no token; published models have up to 905
 
 

@@ -15,7 +15,8 @@ from tutelage.core.history import Fate
 from tutelage.core.records import Example
 from tutelage.core.store import Making
 from tutelage.engine.bases import folder_chat_format, folder_sha256
-from tutelage.engine.vocabulary import Vocabulary
+from tutelage.engine.kinds import read_config
+from tutelage.engine.vocabulary import VOCABULARY_MARK, Vocabulary
 from tutelage.model.copying import MEGABYTE, Parent, keep_first
 from tutelage.model.depth import Heal, depth_step
 from tutelage.model.evidence import prepare
@@ -50,7 +51,7 @@ def make(making: Making, *, base_folder: Callable[[], Path], heal: Heal, weigh: 
     merged = making.folder / "merged"
     difference = merge(base, making.parents["training"].folder / "adapter", merged, samples)
     making.events.note("model", "model.merged", prompts=len(samples), difference=f"{difference:.1e}")
-    if settings.trim == "none" and (share := share_by_token(merged)) > OFFERED_SHARE:
+    if settings.trim == "none" and VOCABULARY_MARK not in read_config(merged) and (share := share_by_token(merged)) > OFFERED_SHARE:
         making.events.note("model", "model.trim_offered", share=round(100 * share, 1))
     making.events.step("model", done=1, total=STEPS)
     steps = (*RESHAPINGS, depth_step(heal))

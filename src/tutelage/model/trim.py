@@ -48,7 +48,8 @@ def trim(model: Path, folder: Path, counted: Collection[int], chat_format: ChatF
 
     It is written whole or not at all.
 
-    Raises InputError for a tokenizer that cannot be trimmed, and for weights that have no row for each token.
+    Raises InputError for a tokenizer that cannot be trimmed, for an embedding under a name that is not known here, and for weights that
+    have no row for each token.
     """
     described = json.loads((model / "tokenizer.json").read_text("utf-8"))
     configs = {name: json.loads((model / name).read_text("utf-8")) for name in CONFIGS if (model / name).is_file()}
@@ -110,7 +111,7 @@ def _with_ids(config: Mapping[str, Any], renamed: Mapping[int, int]) -> dict[str
 
 
 def _write_weights(model: Path, folder: Path, kept: Sequence[int], size: int) -> None:
-    rows = np.array(kept)
+    rows, known = np.array(kept), 0
     for file in sorted(model.glob("*.safetensors")):
         with safe_open(file, framework="numpy") as weights:
             tensors = {name: weights.get_tensor(name) for name in weights.keys()}  # noqa: SIM118 - it is no dict
@@ -120,7 +121,11 @@ def _write_weights(model: Path, folder: Path, kept: Sequence[int], size: int) ->
                 raise InputError(f"{file}: {name} has {len(tensors[name]):,} rows; config.json announces {size:,} tokens. The folder is "
                                  "not whole. Make the model again.")
             tensors[name] = tensors[name][rows]
+            known += 1
         save_file(tensors, folder / file.name, metadata=metadata)
+    if not known:
+        raise InputError(f"{model}: its weights name no {BY_TOKEN[0]}, so it is not known which of them have a row for each token. Models "
+                         "built as Llama, Mistral, Qwen and Gemma can be trimmed. Leave trim out of the recipe, or choose such a base.")
     for index in model.glob("*.safetensors.index.json"):
         shutil.copyfile(index, folder / index.name)
 

@@ -80,7 +80,8 @@ def _spelling(described: Mapping[str, Any], *, place: str) -> Spelling:
             return Spelling(space="Ġ" if is_byte_level else SPACE, bytes=frozenset(known), alphabet=signs if is_byte_level else {})
     told = f" with {', '.join(extras)}" if extras else ""
     raise InputError(f"{place}: its tokenizer is {model['type']}{told}, which trimming does not know; a vocabulary is trimmed only where "
-                     "any text can still be written: byte-level BPE, and BPE with 256 byte tokens like Gemma's. Set model.trim to none.")
+                     "any text can still be written: byte-level BPE, and BPE with 256 byte tokens like Gemma's. Leave trim out of the "
+                     "recipe.")
 
 
 def _framing(processor: Mapping[str, Any] | None, *, place: str) -> set[str]:
@@ -89,7 +90,7 @@ def _framing(processor: Mapping[str, Any] | None, *, place: str) -> set[str]:
         return set()
     if processor["type"] not in FRAMING:
         raise InputError(f"{place}: its tokenizer puts tokens around a text by {processor['type']}, which trimming does not know; known "
-                         f"are {', '.join(FRAMING)}. Set model.trim to none.")
+                         f"are {', '.join(FRAMING)}. Leave trim out of the recipe.")
     inner = [token for one in processor.get("processors", ()) for token in _framing(one, place=place)]
     return {*inner, *(token for one in processor.get("special_tokens", {}).values() for token in one["tokens"])}
 

@@ -35,6 +35,9 @@ def _broken(loaded: Loaded) -> Iterator[tuple[Place, str]]:
     if recipe.model.target.is_set and recipe.model.measure == "off":
         yield ("model", "target"), ("is to be searched, but model.measure is off, so no copy can be judged. Set model.measure: quick or "
                                     "full, or leave the target out.")
+    if "none" not in (recipe.model.trim, recipe.training.trim):
+        yield ("model", "trim"), ("is vocabulary, but training.trim trims the vocabulary before the training, by the same rows. Leave one "
+                                  "of the two out.")
     if recipe.model.drop_layers and recipe.model.heal_steps and recipe.training.task in JUDGED:
         yield ("model", "heal_steps"), (f"is {recipe.model.heal_steps}, but the rows of the task {recipe.training.task} are preferences, "
                                         "from which a student cannot learn what its teacher says. Set it to 0, or leave "

@@ -12,6 +12,7 @@ from tutelage.core.store import Making, Store
 from tutelage.pipeline.conduct import plan
 from tutelage.pipeline.recipe import Loaded
 from tutelage.pipeline.runs import alone
+from tutelage.pipeline.skills import trim_base
 from tutelage.pipeline.stages import STAGES, Site, stage_settings
 from tutelage.training.budget import Settled
 
@@ -39,4 +40,4 @@ def foresee_training(loaded: Loaded, work: Path, *, language: str, listeners: Se
     with alone(work), tempfile.TemporaryDirectory() as folder:
         making = Making(settings=stage_settings(site, stage), parents={"dataset": dataset}, folder=Path(folder),
                         scratch=store.scratch("training", ids["training"].id), work=work, events=Events(*listeners), language=language)
-        return foresee(making, base_folder=site.base_folder)
+        return foresee(making, base_folder=site.base_folder, trim=trim_base)

@@ -1,14 +1,14 @@
-"""Skills that the pipeline hands to rooms which may not import them: counting a model's tokens, opening an engine by its name."""
+"""Skills that the pipeline hands to rooms which may not import them: counting a model's tokens, trimming its vocabulary, opening it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from pathlib import Path
 
 from tutelage.core.engine import Tokenizer
 from tutelage.dataset.augment.asking import Speaker
-from tutelage.engine.bases import Base, find_base
+from tutelage.engine.bases import Base, find_base, folder_chat_format
 
 CountTokens = Callable[[Sequence[str]], list[int]]
 # Texts that an engine writes at once.
@@ -45,3 +45,10 @@ def open_speaker(name: str) -> Speaker:
     from tutelage.engine.torch_engine import TorchEngine
 
     return Speaker(TorchEngine(Path(base.folder), name=base.name), base.chat_format)
+
+
+def trim_base(base: Path, folder: Path, counted: Collection[int], *, least: int) -> None:
+    """Write the model folder of a base again with the tokens that training counted (`Trim` in training/trim.py)."""
+    from tutelage.model.trim import trim
+
+    trim(base, folder, counted, folder_chat_format(base), least=least)

@@ -12,11 +12,11 @@ from tutelage.core.files import short_hash
 from tutelage.core.permission import EVERYONE
 from tutelage.core.records import Override
 from tutelage.core.settings import Settings
-from tutelage.core.store import Making, content_id
+from tutelage.core.store import Artifact, Making, content_id
 from tutelage.desk.desk import Desk, open_desk
 from tutelage.engine.bases import Base, find_base
 from tutelage.pipeline.recipe import Loaded, Recipe
-from tutelage.pipeline.skills import open_speaker, token_counter
+from tutelage.pipeline.skills import open_speaker, token_counter, trim_base
 
 BASE_CACHE = "base"
 DESK_FILE = "desk.sqlite"
@@ -115,7 +115,7 @@ def make_training(making: Making, site: Site) -> None:
     """Train an adapter on the dataset."""
     from tutelage.training.make import make
 
-    make(making, base_folder=site.base_folder)
+    make(making, base_folder=site.base_folder, trim=trim_base)
 
 
 def base_inputs(site: Site) -> dict[str, str]:
@@ -129,7 +129,16 @@ def make_model(making: Making, site: Site) -> None:
     from tutelage.scores.weigh import weigher
     from tutelage.training.heal import heal
 
-    make(making, base_folder=site.base_folder, heal=partial(heal, recipe=site.recipe.training), weigh=weigher(site.recipe.scores))
+    make(making, base_folder=partial(trained_base, making.parents["training"], site), heal=partial(heal, recipe=site.recipe.training),
+         weigh=weigher(site.recipe.scores))
+
+
+def trained_base(training: Artifact, site: Site) -> Path:
+    """The base that was trained on: the training's own where its vocabulary was trimmed before, else that of the recipe."""
+    from tutelage.training.trim import FOLDER
+
+    own = training.folder / FOLDER
+    return own if own.is_dir() else site.base_folder()
 
 
 def model_inputs(site: Site) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from tutelage.training.shortage import disk_told
 from tutelage.training.start import start_model
 from tutelage.training.summary import Summary
 from tutelage.training.tasks import TASKS
+from tutelage.training.trim import FOLDER, Start, Trim, Trimmed, find_start, mark_adapter
 from tutelage.training.workers import Done, Job, train_together
 
 ADAPTER = "adapter"  # the folder of what was learned
@@ -66,21 +68,23 @@ class _Begun:
     vocabulary: Vocabulary
     chat_format: ChatFormat
     ready: Ready[Any]
+    trimmed: Trimmed | None
     seconds: float
 
 
-def make(making: Making, *, base_folder: Callable[[], Path]) -> None:
-    """Write adapter/, curve.jsonl, training.json, batch.jsonl and the reports. `base_folder` gives the model folder of the base.
+def make(making: Making, *, base_folder: Callable[[], Path], trim: Trim) -> None:
+    """Write adapter/, curve.jsonl, training.json, batch.jsonl and the reports; with a trimmed vocabulary also trimmed/, the base of the
+    adapter. `base_folder` gives the model folder of the base, `trim` writes one again with fewer tokens.
 
     Raises InputError for rows or a base that cannot be trained and for a full disk, Paused after SIGTERM or SIGINT, TutelageError if the
     loss is no number or the tune did not take.
     """
     with disk_told(making.work, making.scratch):
-        _make(making, base_folder)
+        _make(making, base_folder, trim)
 
 
-def _make(making: Making, base_folder: Callable[[], Path]) -> None:
-    begun = _begin(making, base_folder)
+def _make(making: Making, base_folder: Callable[[], Path], trim: Trim) -> None:
+    begun = _begin(making, base_folder, trim)
     settled = _settle(making, begun)
     for chosen in settled.chosen:
         making.events.note("training", "training.chosen", setting=chosen.setting, value=chosen.value, why=chosen.why)
@@ -105,17 +109,19 @@ def _make(making: Making, base_folder: Callable[[], Path]) -> None:
         page = render(summary, settings, trained.state.curve, [len(row.ids) for row in ready.train], language)
         write_whole(making.folder / f"report.{language}.html", page)
     _tell(making, summary)
+    if begun.trimmed:
+        begun.folder.rename(making.folder / FOLDER)
 
 
-def foresee(making: Making, *, base_folder: Callable[[], Path]) -> Settled:
+def foresee(making: Making, *, base_folder: Callable[[], Path], trim: Trim) -> Settled:
     """Choose and promise by a probe, without training. It is kept in `making.scratch`, where the training itself finds it.
 
     Raises what the training would raise before its first step.
     """
-    return _settle(making, _begin(making, base_folder))
+    return _settle(making, _begin(making, base_folder, trim))
 
 
-def _begin(making: Making, base_folder: Callable[[], Path]) -> _Begun:
+def _begin(making: Making, base_folder: Callable[[], Path], trim: Trim) -> _Begun:
     started = time.monotonic()
     assert isinstance(making.settings, TrainingSettings)
     settings = making.settings
@@ -124,13 +130,22 @@ def _begin(making: Making, base_folder: Callable[[], Path]) -> _Begun:
         making.events.warning("training", "training.rate_outside", rate=rate, low=usual.low, high=usual.high, source=usual.source)
     device = choose_device(settings.threads)
     METHODS[settings.method].require(device.name)
-    plan = decide(settings, this_machine(), parameters=lambda: count_parameters(base_folder()), language=making.language)
-    folder = base_folder()
-    vocabulary, chat_format = Vocabulary(folder), folder_chat_format(folder)
     examples = list(read_rows(making.parents["dataset"].file("examples.jsonl"), Example))
+
+    @cache
+    def start() -> Start:
+        return find_start(making, settings, examples, base=base_folder(), trim=trim)
+
+    plan = decide(settings, this_machine(), parameters=lambda: count_parameters(start().folder), language=making.language)
+    folder = start().folder
+    vocabulary, chat_format = Vocabulary(folder), folder_chat_format(folder)
     ready = TASKS[settings.task].prepare(making, settings, examples, chat_format, vocabulary)
     _report_lengths(making, settings, ready)
-    return _Begun(settings, device, plan, folder, vocabulary, chat_format, ready, time.monotonic() - started)
+    trimmed = start().told(ready, vocabulary)
+    if trimmed:
+        making.events.warning("training", "training.trimmed", rows=trimmed.rows, before=trimmed.vocabulary_before, after=trimmed.vocabulary,
+                              validation=trimmed.validation_rows, more=round(100 * trimmed.more, 2))
+    return _Begun(settings, device, plan, folder, vocabulary, chat_format, ready, trimmed, time.monotonic() - started)
 
 
 def _settle(making: Making, begun: _Begun) -> Settled:
@@ -177,7 +192,10 @@ def _train(making: Making, settings: TrainingSettings, begun: _Begun) -> _Traine
                      scratch=making.scratch, events=making.events, origin=origin).run()
         done = Done(unit=objective.unit, path=objective.path)
     loop_seconds = time.monotonic() - started
-    METHODS[settings.method].save(model, making.folder / ADAPTER, base=settings.base, base_sha256=base_sha256)
+    name = FOLDER if begun.trimmed else settings.base
+    METHODS[settings.method].save(model, making.folder / ADAPTER, base=name, base_sha256=base_sha256)
+    if begun.trimmed:
+        mark_adapter(making.folder / ADAPTER, folder)
     return _Trained(state, unit=done.unit, path=done.path, base_sha256=base_sha256,
                     tokenizer_sha256=file_sha256(folder / "tokenizer.json"), loop_seconds=loop_seconds)
 
@@ -205,7 +223,7 @@ def _summarise(making: Making, settings: TrainingSettings, begun: _Begun, traine
         tokens_per_second=round(state.tokens / state.step_seconds, 1), seconds=round(state.seconds, 1),
         supervised_share=train.trained / train.tokens, tokens_lost=ready.lost.tokens, lost=ready.lost, train=train,
         validation=measure_lengths(ready.validation), device=device.name, path=trained.path, threads=device.threads,
-        chosen=settled.chosen, processes=begun.plan.processes, promise=settled.promise, kept=kept)
+        chosen=settled.chosen, processes=begun.plan.processes, promise=settled.promise, kept=kept, trimmed=begun.trimmed)
 
 
 def _tell(making: Making, summary: Summary) -> None:
@@ -214,6 +232,8 @@ def _tell(making: Making, summary: Summary) -> None:
                      "tokenizer_sha256": summary.tokenizer_sha256, "chat_format_hash": summary.chat_format_hash, "threads": summary.threads,
                      "device": summary.device, "path": summary.path, "best_step": summary.best_step,
                      "tokens_per_second": summary.tokens_per_second}
+    if summary.trimmed:
+        making.facts |= {"vocabulary_before": summary.trimmed.vocabulary_before, "vocabulary": summary.trimmed.vocabulary}
     proof: dict[str, Fact] = {"step": summary.best_step, "rows": summary.proof.rows, "base": round(summary.proof.base_loss, 3),
                               "tuned": round(summary.proof.tuned_loss, 3)}
     if summary.base_score is not None and summary.best_score is not None:

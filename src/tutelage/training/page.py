@@ -67,6 +67,10 @@ class _Pages:
             page.note(self.say("split", rows=lost.split, limit=limit))
         ended = self.say("stopped_early", step=summary.steps, best=summary.best_step) if summary.stopped_early else \
             self.say("all_steps", step=summary.steps, best=summary.best_step)
+        if summary.trimmed:
+            page.note(self.say("trimmed", before=f"{summary.trimmed.vocabulary_before:,}", after=f"{summary.trimmed.vocabulary:,}",
+                               rows=summary.trimmed.rows, validation=summary.trimmed.validation_rows,
+                               more=f"{100 * summary.trimmed.more:.2f}"))
         page.facts([
             (self.say("model"), summary.base), (self.say("task"), f"{summary.task}, {summary.method}"), (self.say("steps"), ended),
             (self.say("tokens"), summary.tokens), (self.say("tokens_lost"), summary.tokens_lost),

@@ -59,6 +59,14 @@ class TrainingSettings(Settings):
     """For "last_layers", and "lora" with only the last `layers`: what the frozen layers compute of a row that is seen again is kept on
     the disk in 16 bits, and not computed again. Much faster; losses change by about one in ten thousand."""
 
+    trim: Literal["none", "vocabulary"] = "none"
+    """"vocabulary" trains on a base with only the tokens that the training rows use and the commonest others: faster, and with smaller
+    copies. Any text can still be written; one unlike the training rows takes more tokens. The scores compare with the whole base."""
+
+    trim_tokens: int = Field(default=30_000, ge=0)
+    """With `trim`: where the training rows use fewer tokens than this, the vocabulary's own first ones of the same characters fill up; 0
+    adds none."""
+
     rank: int = Field(default=16, ge=1, le=256)
     """For "lora" and "qlora": width of the low-rank additions. More holds more, and costs a little more time."""
 
@@ -177,6 +185,9 @@ class TrainingSettings(Settings):
                     if chosen not in known and value != type(self).model_fields[name].default:
                         raise ValueError(f"{name} is {value!r}, but the {kind} {chosen} does not read it; {' and '.join(known)} "
                                          f"{'does' if len(known) == 1 else 'do'}. Leave {name} out, or choose another {kind}.")
+        if self.trim == "none" and self.trim_tokens != type(self).model_fields["trim_tokens"].default:
+            raise ValueError(f"trim_tokens is {self.trim_tokens}, but trim is 'none', which does not read it. Set trim: vocabulary, or "
+                             "leave trim_tokens out.")
         if self.too_long == "split" and self.task != "pretraining":
             raise ValueError(f"too_long is 'split', but the task {self.task} learns from prompts or whole texts, whose pieces would teach "
                              "something else; only pretraining can split. Set too_long: truncate or drop, or raise maximum_tokens.")

@@ -9,6 +9,7 @@ from tutelage.training.fitting import Lost
 from tutelage.training.preflight import Lengths
 from tutelage.training.promise import Kept, Promise
 from tutelage.training.proof import Proof
+from tutelage.training.trim import Trimmed
 
 
 class Summary(Record):
@@ -17,7 +18,8 @@ class Summary(Record):
     Losses are nats a `unit` (a learned token, or a row) on the validation rows; bits a byte and the score (share that is right) are
     None where the task has none. `classes` tells how well a classifier names held-out rows. `shrunk_at` has the steps at which memory
     ran out and fewer tokens were computed at once from then on, at last `micro_batch_tokens`. `path` is "packed" or "padded"; both
-    compute the same. `promise` and `kept` are None where several processes trained: no probe was made.
+    compute the same. `promise` and `kept` are None where several processes trained: no probe was made. `trimmed` is None where the base
+    kept its vocabulary; with a trimmed one `base` names the whole base, and all that is said of a base is of the trimmed one.
     """
 
     base: str
@@ -58,3 +60,4 @@ class Summary(Record):
     processes: int
     promise: Promise | None
     kept: Kept | None
+    trimmed: Trimmed | None
