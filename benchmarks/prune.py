@@ -1,4 +1,4 @@
-"""SmolLM2-135M with 24 of its 30 layers: what three ways to choose them cost, how much of that a short healing gives back, and the speed.
+"""SmolLM2-135M with parts taken out: what each way costs, how much of that a short healing gives back, and what it gains in speed.
 
 Usage: prune.py WORK, the work folder of a demo whose model is made. Rows of at most 160 tokens, to keep it short.
 """
@@ -8,8 +8,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,101 +16,79 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from common import at_least, at_most, finish
+from prune_rows import COUNTS, HEAL, STEPS, Whole, given, open_whole, write_dataset
 
-from tutelage.core.chat import ChatFormat, render
-from tutelage.core.events import Events
-from tutelage.core.files import read_rows, write_rows
-from tutelage.core.records import Example
-from tutelage.core.settings import Settings
-from tutelage.core.store import Making, Store
-from tutelage.engine.bases import folder_chat_format
+from tutelage.core.chat import render
+from tutelage.core.store import Artifact
 from tutelage.engine.fewer_layers import keep_layers, kept_layers, layers_of
+from tutelage.engine.influence import choose_layers, layer_types
 from tutelage.engine.torch_base import load_causal
 from tutelage.engine.vocabulary import Vocabulary
-from tutelage.model.depth import block_influence, choose_layers, keep_vocabulary, layer_types
+from tutelage.model.depth import drop_layers
 from tutelage.model.evidence_speed import Timing, measure_speed
 from tutelage.model.export_gguf import export_gguf
-from tutelage.model.held_out import highest_rise, measure_loss
-from tutelage.training.heal import heal
-from tutelage.training.settings import TrainingSettings
+from tutelage.model.shrink import keep_vocabulary
+from tutelage.model.sparsity import set_zeros
+from tutelage.model.width import narrow
 
-DROPPED = 6
-LONGEST = 160
-COUNTS = {"train": 80, "validation": 6, "held_out": 24}
-INFLUENCE_ROWS, SKIPPED_ROWS = 8, 2
-STEPS = 20
-RECIPE = TrainingSettings(batch_rows=4, maximum_tokens=LONGEST + 1)
+DROPPED = 6  # of 30 layers
+SKIPPED_ROWS = 2
+WAYS: dict[str, tuple[Any, dict[str, object]]] = {
+    "layers": (drop_layers, {"drop_layers": DROPPED}), "channels": (narrow, {"drop_channels": 0.34}),
+    "heads": (narrow, {"drop_heads": 3}), "2_of_4": (set_zeros, {"sparsity": "2_of_4"}), "half": (set_zeros, {"sparsity": 0.5})}
+HEALED = ("layers", "channels", "2_of_4")
 PROMPTS, NEW_TOKENS, ROUNDS = 3, 32, 3
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Short rows of the demo's dataset, and the training rows among them as token ids with the place where the reply begins."""
-
-    examples: list[Example]
-    train: list[tuple[tuple[int, ...], int]]
-
-    @property
-    def held_out(self) -> list[Example]:
-        """Those that nothing is learned from."""
-        return [row for row in self.examples if row.part == "held_out"]
-
-
 def main() -> None:
-    """Choose, cut, heal, and time."""
-    store, started = Store(Path(sys.argv[1])), time.monotonic()
-    dataset, model = store.latest("dataset"), store.latest("model")
-    assert dataset is not None
-    assert model is not None, f"{sys.argv[1]} has no model; run `tutelage make recipes/demo.yaml` first"
-    whole = model.folder / "merged"
-    chat_format = folder_chat_format(whole)
-    rows = short_rows(list(read_rows(dataset.file("examples.jsonl"), Example)), whole, chat_format)
+    """Take parts out, heal, and time."""
+    started = time.monotonic()
+    whole = open_whole(Path(sys.argv[1]))
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)
-        parent = measure_loss(whole, rows.held_out, chat_format)
-        figures: dict[str, object] = {"rows": COUNTS, "heal_steps": STEPS, "bits_per_byte_whole": round(parent.bits_per_byte, 4)}
-        for name, kept in choices(whole, rows).items():
-            cut = write_cut(whole, place / name, kept)
-            loss = measure_loss(cut, rows.held_out, chat_format)
-            figures[f"dropped_{name}"] = sorted({*range(len(kept) + DROPPED)} - {*kept})
-            figures[f"bits_per_byte_{name}"] = round(loss.bits_per_byte, 4)
-            print(name, figures[f"dropped_{name}"], loss.bits_per_byte, file=sys.stderr)
-        figures |= healed(place, whole, rows, chat_format)
-        after = measure_loss(place / "healed", rows.held_out, chat_format)
-        figures |= {"bits_per_byte_healed": round(after.bits_per_byte, 4),
-                    "rise_healed": round(after.bits_per_byte / parent.bits_per_byte - 1, 4),
-                    "rise_healed_highest": round(highest_rise(parent, after), 4)}
-        figures |= speeds(place, {"whole": whole, "cut": place / "healed"}, rows, chat_format)
-    before, best = float(str(figures["bits_per_byte_influence"])), float(str(figures["bits_per_byte_healed"]))
-    figures |= {"healed_share": round((before - best) / (before - parent.bits_per_byte), 3),
-                "minutes": round((time.monotonic() - started) / 60, 1)}
-    finish("prune", figures, [at_least("speed_ratio", 1.1), at_least("healed_share", 0.5), at_most("megabytes_ratio", 0.9)])
+        dataset = write_dataset(place, whole.rows)
+        ways = {name: taken_out(name, place, whole, dataset) for name in WAYS}
+        others = {name: written(place / name, whole, kept) for name, kept in other_choices(whole).items()}
+        copies = {"whole": whole.folder} | {name: place / name / ("healed" if name in HEALED else "unhealed") for name in WAYS}
+        speeds = timed(place, copies, whole)
+    for name, figures in speeds.items():
+        if name != "whole":
+            ways[name] |= {key: figures[key] for key in ("speed_ratio", "speed_ratios", "first_token_ratio", "megabytes_ratio")}
+    layers: Mapping[str, Any] = ways["layers"]
+    finish("prune", {
+        "rows": COUNTS, "heal_steps": STEPS, "bits_per_byte_whole": round(whole.loss.bits_per_byte, 4), "ways": ways,
+        "layers_chosen_otherwise": others, "tokens_per_second": {name: one["tokens_per_second"] for name, one in speeds.items()},
+        "megabytes": {name: one["megabytes"] for name, one in speeds.items()}, "threads": speeds["whole"]["threads"],
+        "speed_ratio": layers["speed_ratio"], "healed_share": layers["healed_share"], "megabytes_ratio": layers["megabytes_ratio"],
+        "narrow_speed_ratio": ways["channels"]["speed_ratio"], "sparse_megabytes_ratio": ways["2_of_4"]["megabytes_ratio"],
+        "minutes": round((time.monotonic() - started) / 60, 1)},
+        [at_least("speed_ratio", 1.1), at_least("healed_share", 0.5), at_most("megabytes_ratio", 0.9)])
 
 
-def short_rows(examples: list[Example], folder: Path, chat_format: ChatFormat) -> Rows:
-    """So many short rows of each part, first by id."""
-    vocabulary = Vocabulary(folder)
-    chosen: list[Example] = []
-    train: list[tuple[tuple[int, ...], int]] = []
-    left = dict(COUNTS)
-    for row in sorted(examples, key=lambda row: row.id):
-        ids = render(row.messages, chat_format, vocabulary, reply=False).ids
-        if left[row.part] and len(ids) <= LONGEST:
-            left[row.part] -= 1
-            chosen.append(row)
-            if row.part == "train":
-                train.append((ids, len(render(row.prompt, chat_format, vocabulary, reply=True).ids)))
-    return Rows(chosen, train)
+def taken_out(name: str, place: Path, whole: Whole, dataset: Artifact) -> dict[str, Any]:
+    """What one way costs, and where it is healed what is left of that then."""
+    step, settings = WAYS[name]
+    folder = place / name
+    facts = step(HEAL, given(folder / "stage0", whole, dataset, heal_steps=0, **settings), folder / "unhealed")
+    cut = whole.cost(folder / "unhealed")
+    figures: dict[str, Any] = {"facts": facts} | cut
+    if name not in HEALED:
+        return figures
+    began = time.monotonic()
+    facts = step(HEAL, given(folder / "stage1", whole, dataset, heal_steps=STEPS, **settings), folder / "healed")
+    healed = whole.cost(folder / "healed")
+    lost = cut["bits_per_byte"] - whole.loss.bits_per_byte
+    return figures | {"healed": healed, "heal_minutes": round((time.monotonic() - began) / 60, 1),
+                      "heal_loss": [round(float(facts[key]), 4) for key in ("loss_before", "loss_after")],
+                      "healed_share": round((cut["bits_per_byte"] - healed["bits_per_byte"]) / lost, 3)}
 
 
-def choices(whole: Path, rows: Rows) -> dict[str, tuple[int, ...]]:
-    """The layers that are kept: by influence, as the product does; by the loss without each layer; and evenly spread."""
-    model: Any = load_causal(whole)
-    influence = block_influence(model, [ids for ids, _ in rows.train[:INFLUENCE_ROWS]])
-    without = losses_without(model, rows.train[:SKIPPED_ROWS])
+def other_choices(whole: Whole) -> dict[str, tuple[int, ...]]:
+    """As many layers chosen otherwise: by the loss without each layer alone, and evenly spread."""
+    model: Any = load_causal(whole.folder)
     types = layer_types(model)
-    return {"influence": choose_layers(influence, types, drop=DROPPED), "loss": choose_layers(without, types, drop=DROPPED),
-            "even": kept_layers(len(types), len(types) - DROPPED)}
+    without = losses_without(model, whole.rows.train[:SKIPPED_ROWS])
+    return {"loss": choose_layers(without, types, drop=DROPPED), "even": kept_layers(len(types), len(types) - DROPPED)}
 
 
 @torch.no_grad()
@@ -126,45 +103,30 @@ def losses_without(model: Any, rows: Sequence[tuple[tuple[int, ...], int]]) -> l
     return found
 
 
-def write_cut(whole: Path, folder: Path, kept: tuple[int, ...]) -> Path:
-    """The model with only these layers."""
-    keep_layers(load_causal(whole), kept).save_pretrained(folder)
-    keep_vocabulary(whole, folder)
-    return folder
+def written(folder: Path, whole: Whole, kept: tuple[int, ...]) -> dict[str, Any]:
+    """What the model with only these layers costs."""
+    keep_layers(load_causal(whole.folder), kept).save_pretrained(folder)
+    keep_vocabulary(whole.folder, folder)
+    return {"dropped": sorted({*range(len(kept) + DROPPED)} - {*kept})} | whole.cost(folder)
 
 
-def healed(place: Path, whole: Path, rows: Rows, chat_format: ChatFormat) -> dict[str, object]:
-    """Heal the model that was cut by influence, and say how that went."""
-    store = Store(place)
-    with store.making("dataset", "1", version=1, recipe="", settings=Settings(), parents={}, inputs={}, events=Events()) as making:
-        write_rows(making.folder / "examples.jsonl", rows.examples)
-    dataset, scratch = store.latest("dataset"), place / "scratch"
-    assert dataset is not None
-    scratch.mkdir()
-    stage = Making(settings=Settings(), parents={"dataset": dataset}, folder=place, scratch=scratch, work=place,
-                   events=Events(lambda event: print(event.facts, file=sys.stderr)))
-    began = time.monotonic()
-    done = heal(stage, recipe=RECIPE, teacher=whole, student=place / "influence", folder=place / "healed", steps=STEPS)
-    keep_vocabulary(whole, place / "healed")
-    return {"heal_loss_before": round(done.loss_before, 4), "heal_loss_after": round(done.loss_after, 4),
-            "heal_minutes": round((time.monotonic() - began) / 60, 1)}
-
-
-def speeds(place: Path, folders: dict[str, Path], rows: Rows, chat_format: ChatFormat) -> dict[str, object]:
-    """Tokens a second of both copies in 8 bits, each in turn, and their sizes."""
+def timed(place: Path, folders: dict[str, Path], whole: Whole) -> dict[str, dict[str, Any]]:
+    """Tokens a second of copies in 8 bits, all in turn, their sizes, and both against the whole model's."""
     for name, folder in folders.items():
-        export_gguf(folder, place / f"{name}.gguf", quantisation="q8_0", name=name, chat_format=chat_format)
-    vocabulary = Vocabulary(folders["whole"])
-    timing = Timing([render(row.prompt, chat_format, vocabulary, reply=True).ids for row in rows.held_out[:PROMPTS]], NEW_TOKENS)
-    taken = [{name: measure_speed(place / f"{name}.gguf", timing) for name in folders} for _ in range(ROUNDS)]
-    ratio = [one["cut"].tokens_per_second / one["whole"].tokens_per_second for one in taken]
-    first = [one["whole"].first_token_ms / one["cut"].first_token_ms for one in taken]
+        export_gguf(folder, place / f"{name}.gguf", quantisation="q8_0", name=name, chat_format=whole.chat_format)
+    vocabulary = Vocabulary(whole.folder)
+    prompts = [render(row.prompt, whole.chat_format, vocabulary, reply=True).ids for row in whole.rows.held_out[:PROMPTS]]
+    taken = [{name: measure_speed(place / f"{name}.gguf", Timing(prompts, NEW_TOKENS)) for name in folders} for _ in range(ROUNDS)]
     sizes = {name: (place / f"{name}.gguf").stat().st_size for name in folders}
-    return {"speed_ratio": round(median(ratio), 3), "speed_ratios": [round(one, 3) for one in ratio],
-            "first_token_ratio": round(median(first), 3), "threads": taken[0]["cut"].threads,
-            "tokens_per_second": {name: round(median(one[name].tokens_per_second for one in taken), 1) for name in folders},
-            "megabytes": {name: round(size / 1e6, 1) for name, size in sizes.items()},
-            "megabytes_ratio": round(sizes["cut"] / sizes["whole"], 3)}
+    figures = {}
+    for name in folders:
+        ratios = [one[name].tokens_per_second / one["whole"].tokens_per_second for one in taken]
+        first = [one["whole"].first_token_ms / one[name].first_token_ms for one in taken]
+        figures[name] = {"speed_ratio": round(median(ratios), 3), "speed_ratios": [round(one, 3) for one in ratios],
+                         "first_token_ratio": round(median(first), 3), "threads": taken[0][name].threads,
+                         "tokens_per_second": round(median(one[name].tokens_per_second for one in taken), 1),
+                         "megabytes": round(sizes[name] / 1e6, 1), "megabytes_ratio": round(sizes[name] / sizes["whole"], 3)}
+    return figures
 
 
 if __name__ == "__main__":

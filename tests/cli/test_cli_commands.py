@@ -63,6 +63,13 @@ def test_an_unknown_model_is_told_by_line(tmp_path):
     assert "smollm2-135m-instruct" in ended.stderr
 
 
+def test_check_and_plan_say_that_zeros_gain_nothing(tmp_path):
+    (tmp_path / "r.yaml").write_text(RECIPE + "model: {sparsity: 2_of_4}\n")
+    for words in (("check", "r.yaml"), ("plan", "r.yaml", "--no-data")):
+        told = tutelage(*words, cwd=tmp_path).stdout
+        assert "r.yaml:4: model.sparsity: is 2_of_4: on a processor a copy with such zeros is as large and as slow as one without" in told
+
+
 def test_an_empty_folder_of_documents_is_told_before_anything_is_made(tmp_path):
     (tmp_path / "contracts").mkdir()
     (tmp_path / "r.yaml").write_text(RECIPE)

@@ -15,9 +15,9 @@ from tutelage.core.records import Example, Message
 from tutelage.core.settings import Settings
 from tutelage.core.store import Artifact, Store
 from tutelage.engine.vocabulary import Vocabulary
-from tutelage.model.depth import Heal
 from tutelage.model.make import make
 from tutelage.model.settings import ModelSettings
+from tutelage.model.shrink import Heal
 from tutelage.scores.settings import ScoresSettings
 from tutelage.scores.weigh import weigher
 from tutelage.training.heal import heal as heal_by_training

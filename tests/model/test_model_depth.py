@@ -2,60 +2,29 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import signal
-from collections.abc import Sequence
 from pathlib import Path
 
 import gguf
 import pytest
 import torch
-from model_stage import HEAL, held_out_row, remains, run_model
+from model_stage import HEAL, remains, run_model
+from shrinking import given, heal_badly, logits, rows
 from tiny_families import make_tiny
 from training_stage import signal_at
 
 from tutelage.core.chat import CHATML
 from tutelage.core.errors import GateClosed, InputError, Paused
-from tutelage.core.events import Event, Events, Recorder
-from tutelage.core.files import write_rows
+from tutelage.core.events import Event, Recorder
 from tutelage.core.language import text
-from tutelage.core.records import Example
-from tutelage.core.settings import Settings
-from tutelage.core.store import Making, Store
 from tutelage.engine.bases import find_base
 from tutelage.engine.fewer_layers import layers_of
 from tutelage.engine.torch_base import as_folder, load_causal
-from tutelage.model.depth import Depth, block_influence, choose_layers, drop_layers
+from tutelage.model.depth import Depth, drop_layers
 from tutelage.model.export_gguf import check_supported
 from tutelage.model.held_out import measure_loss
 from tutelage.model.parity import Evidence
-from tutelage.model.reshape import Given
-from tutelage.model.settings import ModelSettings
-from tutelage.training.heal import Healing
-
-PROBE = torch.tensor([[3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5]])
-
-
-def rows() -> list[Example]:
-    """Twelve rows for training, four for validation, eight held out."""
-    parts = ["train"] * 12 + ["validation"] * 4 + ["held_out"] * 8
-    return [held_out_row(number).model_copy(update={"part": part}) for number, part in enumerate(parts)]
-
-
-def logits(folder: Path) -> torch.Tensor:
-    with torch.no_grad():
-        found: torch.Tensor = load_causal(folder)(input_ids=PROBE).logits
-    return found
-
-
-def heal_badly(making: Making, *, teacher: Path, student: Path, folder: Path, steps: int) -> Healing:
-    """Writes a model that is far too sure of what it says."""
-    model = load_causal(student)
-    with torch.no_grad():
-        model.get_decoder().norm.weight.mul_(3)
-    model.save_pretrained(folder)
-    return Healing(steps=steps, rows=1, loss_before=1.0, loss_after=0.5)
 
 
 def with_an_idle_layer(family: str, place: Path, number: int) -> Path:
@@ -68,18 +37,6 @@ def with_an_idle_layer(family: str, place: Path, number: int) -> Path:
         layer.mlp.down_proj.weight.zero_()
     model.save_pretrained(folder)
     return folder
-
-
-def given(model: Path, work: Path, examples: Sequence[Example], **settings: object) -> Given:
-    store = Store(work)
-    with store.making("dataset", "d1", version=1, recipe="", settings=Settings(), parents={}, inputs={}, events=Events()) as making:
-        write_rows(making.folder / "examples.jsonl", examples)
-    dataset = store.look_up("dataset", "d1")
-    assert dataset is not None
-    (work / "scratch").mkdir()
-    chosen = ModelSettings.model_validate(settings)
-    made = Making(settings=chosen, parents={"dataset": dataset}, folder=work, scratch=work / "scratch", work=work, events=Events())
-    return Given(model, made, chosen, CHATML, examples[-8:])
 
 
 @pytest.mark.parametrize(("family", "idle"), [("llama", 0), ("llama", 1), ("qwen2", 0), ("qwen3", 1), ("mistral", 0), ("gemma3_text", 5)])
@@ -97,34 +54,6 @@ def test_a_layer_that_changes_nothing_is_the_one_dropped_and_the_model_stays_the
     assert config["num_hidden_layers"] == layers - 1
     assert len(config.get("layer_types") or [0] * (layers - 1)) == layers - 1
     check_supported(config, tmp_path)
-
-
-def test_the_influence_of_a_layer_is_one_minus_the_cosine_of_what_enters_and_leaves_it(tiny: Path) -> None:
-    """Against what transformers itself gives as hidden states; the last of these are normed, so the first layer is compared."""
-    model = load_causal(tiny)
-    tokens = [tuple(PROBE[0].tolist()), (7, 8, 9)]
-    expected = 0.0
-    for row in tokens:
-        with torch.no_grad():
-            states = model(input_ids=torch.tensor([row]), output_hidden_states=True).hidden_states
-        expected += sum(1 - float(torch.nn.functional.cosine_similarity(one, other, dim=0))
-                        for one, other in zip(states[0][0], states[1][0], strict=True))
-    assert block_influence(model, tokens)[0] == pytest.approx(expected / 14, abs=1e-6)
-
-
-@pytest.mark.parametrize("drop", [1, 2, 5, 6, 7])
-def test_of_alternating_kinds_the_best_choice_that_keeps_the_pattern_is_taken(drop: int) -> None:
-    """Against all choices there are."""
-    types = (["sliding"] * 2 + ["full"]) * 3
-    influence = [float(value) for value in torch.rand(9, generator=torch.Generator().manual_seed(drop))]
-    wanted = types[:9 - drop]
-    allowed = [chosen for chosen in itertools.combinations(range(9), 9 - drop) if [types[number] for number in chosen] == wanted]
-    assert allowed
-    assert choose_layers(influence, types, drop=drop) == max(allowed, key=lambda chosen: sum(influence[number] for number in chosen))
-
-
-def test_the_layers_of_least_influence_go_where_all_are_alike() -> None:
-    assert choose_layers([0.9, 0.1, 0.5, 0.2, 0.8], ["full_attention"] * 5, drop=2) == (0, 2, 4)
 
 
 @pytest.mark.parametrize("drop", [2, 3])
@@ -166,7 +95,7 @@ def test_the_copy_is_made_of_the_healed_model_and_the_evidence_tells_what_it_cos
     assert {event.stage for event in recorder.events} == {"model"}
     told = {event.key: text(event.key, "en", **event.facts) for event in recorder.events if event.kind == "note"}
     assert told["model.layers_dropped"].startswith(f"layers {depth.dropped[0]} (of 2, counted from 0) change least of what passes through")
-    assert told["model.healed"].startswith("the remaining layers learned from the whole model: 4 steps on 12 training rows; loss on")
+    assert told["model.healed"].startswith("what is left learned from the model before the step: 4 steps on 12 training rows; loss on")
 
 
 def test_a_refused_model_of_fewer_layers_gives_way_to_the_whole_one_and_stays_in_the_evidence(tiny: Path, trained: Path,

@@ -7,6 +7,7 @@ from tutelage.core.errors import InputError, RecipeError
 from tutelage.pipeline.checks import check
 from tutelage.pipeline.conduct import make
 from tutelage.pipeline.ends import why_it_ends
+from tutelage.pipeline.gains import what_gains_nothing
 from tutelage.pipeline.recipe import load_recipe
 
 
@@ -79,6 +80,26 @@ def test_a_model_of_preferences_that_loses_layers_cannot_be_healed(tmp_path, tas
         with pytest.raises(RecipeError) as caught:
             check(load_recipe(path, changes=[change]))
         assert "model.heal_steps" not in str(caught.value)
+    with pytest.raises(RecipeError, match=r"Set it to 0, or leave model\.drop_channels and model\.drop_heads and model\.sparsity out\."):
+        check(load_recipe(path, changes=["model.drop_layers=0", "model.drop_channels=0.5", "model.drop_heads=1", "model.sparsity=2_of_4"]))
+
+
+@pytest.mark.parametrize("sparsity", ["2_of_4", "0.5"])
+def test_whoever_asks_for_zeros_is_told_by_line_that_nothing_is_gained_on_a_processor(tmp_path, sparsity):
+    path = tmp_path / "r.yaml"
+    path.write_text(f"name: r\ndocuments: {{sources: [a]}}\ntraining: {{}}\nmodel:\n  sparsity: {sparsity}\n")
+    loaded = load_recipe(path)
+    told = what_gains_nothing(loaded, "en")
+    assert told.startswith(f"r.yaml:5: model.sparsity: is {sparsity}: on a processor a copy with such zeros is as large and as slow ")
+    assert "不会变小，也不会变快" in what_gains_nothing(loaded, "zh")
+    assert what_gains_nothing(load_recipe(path, changes=["model.sparsity=0"]), "en") is None
+
+
+def test_a_sparsity_that_is_neither_a_share_nor_a_pattern_is_refused_by_line(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text("name: r\ndocuments: {sources: [a]}\ntraining: {}\nmodel:\n  sparsity: 2:4\n")  # 124 to YAML, as 2 min 4 s
+    with pytest.raises(RecipeError, match=r"r\.yaml:5: model\.sparsity: .*2_of_4"):
+        load_recipe(path)
 
 
 def test_a_shared_model_cannot_be_trained_on_a_client_only_source(tmp_path):

@@ -31,7 +31,8 @@ def healed(base: Path, work: Path, examples: list[Example], *listeners: Recorder
     (work / "scratch").mkdir(parents=True)
     making = Making(settings=Settings(), parents={"dataset": make_dataset(work, examples)}, folder=work, scratch=work / "scratch",
                     work=work, events=Events(*listeners))
-    return heal(making, recipe=recipe, teacher=base, student=cut(base, work / "cut"), folder=work / "healed", steps=steps)
+    return heal(making, recipe=recipe, teacher=base, student=cut(base, work / "cut"), folder=work / "healed", steps=steps,
+                keep_zeros=False)
 
 
 def test_only_as_many_rows_are_read_as_the_steps_can_see(base: Path, tmp_path: Path) -> None:

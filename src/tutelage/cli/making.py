@@ -16,14 +16,18 @@ from tutelage.pipeline.recipe import Loaded, load_recipe
 
 
 def run_check(recipe: Path, changes: list[str]) -> None:
-    """Print that the recipe is right, and whether it ends with the training; or raise RecipeError with all its mistakes."""
+    """Print that the recipe is right, whether it ends with the training, and what gains nothing; or raise RecipeError with all its
+    mistakes.
+    """
     from tutelage.pipeline.checks import check
     from tutelage.pipeline.ends import why_it_ends
+    from tutelage.pipeline.gains import what_gains_nothing
 
     loaded = load_recipe(recipe, changes=changes)
     check(loaded)
-    if why := why_it_ends(loaded, loaded.recipe.language):
-        tell_result(why)
+    for told in (why_it_ends(loaded, loaded.recipe.language), what_gains_nothing(loaded, loaded.recipe.language)):
+        if told:
+            tell_result(told)
     tell_result(text("run.recipe_right", loaded.recipe.language, recipe=recipe))
 
 
@@ -35,6 +39,7 @@ def run_plan(recipe: Path, changes: list[str], *, until: str | None, work: Path,
     """
     from tutelage.pipeline.checks import check
     from tutelage.pipeline.conduct import plan
+    from tutelage.pipeline.gains import what_gains_nothing
 
     loaded = load_recipe(recipe, changes=changes)
     check(loaded)
@@ -48,6 +53,8 @@ def run_plan(recipe: Path, changes: list[str], *, until: str | None, work: Path,
             tell_result(text(key, tongue, stage=f"{row.stage:<10}", id=row.id, time=clock(row.rough_seconds)))
     if not as_json:
         tell_result(text("run.plan_total", tongue, time=clock(sum(row.rough_seconds for row in planned))))
+        if told := what_gains_nothing(loaded, tongue):
+            tell_result(told)
     if with_data:
         stages = [row.stage for row in planned]
         _tell_data(loaded, work, stages, tongue, as_json=as_json)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from transformers import PreTrainedModel
 
 from tutelage.core.chat import ChatFormat, render
 from tutelage.core.files import read_rows
@@ -37,7 +38,13 @@ def measure_importance(folder: Path, rows: Sequence[Sequence[int]]) -> dict[str,
     """By the name of each matrix between two layers of the model in `folder`: importance of its columns, shape (in,); none without rows."""
     if not rows:
         return {}
-    model: Any = load_causal(folder)
+    means = mean_squares(load_causal(folder), rows)
+    return {name: np.maximum(mean, FLOOR * mean.mean()).astype(np.float32) for name, mean in means.items()}
+
+
+def mean_squares(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:
+    """By the name of each matrix between two layers of the model: the mean square of what enters each column, shape (in,), in fp64."""
+    body: Any = model.base_model
     sums: dict[str, torch.Tensor] = {}
 
     def watch(name: str) -> Any:
@@ -46,7 +53,6 @@ def measure_importance(folder: Path, rows: Sequence[Sequence[int]]) -> dict[str,
             sums[name] = sums[name] + squares if name in sums else squares
         return add
 
-    body = model.get_decoder()
     prefix = next(name for name, module in model.named_modules() if module is body)
     watched = [module.register_forward_pre_hook(watch(f"{prefix}.{name}.weight")) for name, module in body.named_modules()
                if isinstance(module, torch.nn.Linear)]
@@ -56,5 +62,4 @@ def measure_importance(folder: Path, rows: Sequence[Sequence[int]]) -> dict[str,
     for handle in watched:
         handle.remove()
     tokens = sum(map(len, rows))
-    means = {name: (squares / tokens).numpy() for name, squares in sums.items()}
-    return {name: np.maximum(mean, FLOOR * mean.mean()).astype(np.float32) for name, mean in means.items()}
+    return {name: (squares / tokens).numpy() for name, squares in sums.items()}

@@ -18,7 +18,7 @@ from tutelage.engine.bases import folder_chat_format, folder_sha256
 from tutelage.engine.kinds import read_config
 from tutelage.engine.vocabulary import VOCABULARY_MARK, Vocabulary
 from tutelage.model.copying import MEGABYTE, Parent, keep_first
-from tutelage.model.depth import Heal, depth_step
+from tutelage.model.depth import depth_step
 from tutelage.model.evidence import prepare
 from tutelage.model.export_gguf import check_supported
 from tutelage.model.merge import SAMPLE_PROMPTS, merge
@@ -27,16 +27,23 @@ from tutelage.model.parity import Evidence
 from tutelage.model.reshape import Given, Reshaped, Reshaping, reshape
 from tutelage.model.search import search
 from tutelage.model.settings import ModelSettings
+from tutelage.model.shrink import Heal
+from tutelage.model.sparsity import sparsity_step
 from tutelage.model.trim import OFFERED_SHARE, TRIM, share_by_token
+from tutelage.model.width import width_step
 
 STEPS = 3
 JOIN = "+"  # between the steps in the name of a shape
-RESHAPINGS: tuple[Reshaping, ...] = (TRIM,)  # in this order
+
+
+def reshapings(heal: Heal) -> tuple[Reshaping, ...]:
+    """All steps that change the model's shape, in the order in which they are taken."""
+    return (TRIM, depth_step(heal), width_step(heal), sparsity_step(heal))
 
 
 def make(making: Making, *, base_folder: Callable[[], Path], heal: Heal, weigh: Weigh) -> None:
     """Write merged/, model-<quantisation>.gguf and parity.json (Evidence). `base_folder` gives the model folder of the base, `heal`
-    trains what is left of a model that lost layers, `weigh` says what a copy costs by the statistics of the scores. What was measured of
+    trains what is left of a model that lost parts, `weigh` says what a copy costs by the statistics of the scores. What was measured of
     the copies stands in evidence.json (Copies), unless `measure` is off.
 
     Raises InputError for a base that cannot be exported, TutelageError for an adapter of another base or a merge that
@@ -54,7 +61,7 @@ def make(making: Making, *, base_folder: Callable[[], Path], heal: Heal, weigh: 
     if settings.trim == "none" and VOCABULARY_MARK not in read_config(merged) and (share := share_by_token(merged)) > OFFERED_SHARE:
         making.events.note("model", "model.trim_offered", share=round(100 * share, 1))
     making.events.step("model", done=1, total=STEPS)
-    steps = (*RESHAPINGS, depth_step(heal))
+    steps = reshapings(heal)
     shaped, reshaped = reshape(Given(merged, making, settings, chat_format, examples), steps)
     parents = [Parent(making, settings, folder, shape, examples, chat_format,
                       prepare(folder, merged, examples, chat_format, settings, weigh))

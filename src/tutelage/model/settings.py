@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -75,11 +75,24 @@ class ModelSettings(Settings):
     """How many of the model's layers are dropped, those that change least on training rows. The copy is smaller and faster by about their
     share, and answers worse; it stands only within `drop_margin`."""
 
+    drop_channels: float = Field(0, ge=0, lt=1)
+    """Share of the channels between the feed-forward matrices that is taken out of each layer, those that add least on training rows, in
+    whole blocks of 256 or 32. The copy is smaller and faster, and answers worse; it stands only within `drop_margin`."""
+
+    drop_heads: int = Field(0, ge=0)
+    """How many attention heads are taken out of each layer, those that add least on training rows: whole groups that share keys and values,
+    or as many of every group. It stands only within `drop_margin`."""
+
+    sparsity: Literal["2_of_4"] | Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Sets this share of the weights inside the layers to 0, those that matter least on training rows, or with "2_of_4" two of every four
+    neighbours. On a processor nothing gets smaller or faster by it; it stands only within `drop_margin`."""
+
     heal_steps: int = Field(100, ge=0)
-    """With `drop_layers`: optimiser steps in which the rest learns from the whole model, on the training rows; 0 heals nothing."""
+    """With `drop_layers`, `drop_channels`, `drop_heads` or `sparsity`: optimiser steps in which what is left learns from the model before
+    the step, on the training rows; 0 heals nothing."""
 
     drop_margin: float = Field(0.05, ge=0)
-    """With `drop_layers`: share by which bits per byte of the held-out answers may rise, with 95 % confidence; else the whole model is
+    """With these: share by which bits per byte of the held-out answers may rise, with 95 % confidence; else the model before the step is
     taken, or, without `fallback`, the stage ends."""
 
     measure: Literal["off", "quick", "full"] = "quick"
@@ -89,3 +102,10 @@ class ModelSettings(Settings):
     target: Target = Target()
     """Searches the copy by what it must keep to, over all sizes and with and without the changes of shape that are asked for;
     `quantisation` is not read then."""
+
+    @property
+    def healed_steps(self) -> tuple[tuple[str, ...], ...]:
+        """Of each step that takes something out of the model and is asked for: the settings that ask for it."""
+        steps = (("drop_layers",), ("drop_channels", "drop_heads"), ("sparsity",))
+        asked = (tuple(name for name in step if getattr(self, name)) for step in steps)
+        return tuple(step for step in asked if step)

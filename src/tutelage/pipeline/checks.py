@@ -38,10 +38,10 @@ def _broken(loaded: Loaded) -> Iterator[tuple[Place, str]]:
     if "none" not in (recipe.model.trim, recipe.training.trim):
         yield ("model", "trim"), ("is vocabulary, but training.trim trims the vocabulary before the training, by the same rows. Leave one "
                                   "of the two out.")
-    if recipe.model.drop_layers and recipe.model.heal_steps and recipe.training.task in JUDGED:
+    if recipe.model.healed_steps and recipe.model.heal_steps and recipe.training.task in JUDGED:
+        asked = " and ".join(f"model.{name}" for step in recipe.model.healed_steps for name in step)
         yield ("model", "heal_steps"), (f"is {recipe.model.heal_steps}, but the rows of the task {recipe.training.task} are preferences, "
-                                        "from which a student cannot learn what its teacher says. Set it to 0, or leave "
-                                        "model.drop_layers out.")
+                                        f"from which a student cannot learn what its teacher says. Set it to 0, or leave {asked} out.")
     limit = recipe.endpoint.context_length
     drafts: tuple[tuple[Place, int], ...] = ((("drafting", "max_tokens"), recipe.drafting.max_tokens),
                                              (("scores", "max_draft_tokens"), recipe.scores.max_draft_tokens))

@@ -209,8 +209,9 @@ def audience_inputs(site: Site) -> dict[str, str]:
 def rough_model_seconds(site: Site) -> float:
     """Two copies and what is measured of one took 93 seconds (SmolLM2-135M); a search tries four sizes a shape, reckoned at 45."""
     asked = site.recipe.model
-    shapes = 1 + (asked.trim != "none") + bool(asked.drop_layers)
-    return (180 * shapes if asked.target.is_set else 90) + (6 * asked.heal_steps if asked.drop_layers else 0)
+    healed = len(asked.healed_steps)
+    shapes = 1 + (asked.trim != "none") + healed
+    return (180 * shapes if asked.target.is_set else 90) + 6 * asked.heal_steps * healed
 
 
 STAGES: tuple[Stage, ...] = (

@@ -1,4 +1,4 @@
-"""Heals a model that lost layers: it learns from the whole model that it was, as any student does, on a part of the rows."""
+"""Heals a model that lost parts: it learns from the whole model that it was, as any student does, on a part of the rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tutelage.core.store import Making
 from tutelage.engine.bases import folder_chat_format, folder_sha256
 from tutelage.engine.torch_base import load_causal
 from tutelage.engine.vocabulary import Vocabulary
-from tutelage.training.adapters import put_weights
+from tutelage.training.adapters import put_weights, trainable
 from tutelage.training.devices import choose_device
 from tutelage.training.loop import Loop
 from tutelage.training.methods import METHODS
@@ -40,13 +40,14 @@ class Healing:
     loss_after: float
 
 
-def heal(making: Making, *, recipe: TrainingSettings, teacher: Path, student: Path, folder: Path, steps: int) -> Healing:
+def heal(making: Making, *, recipe: TrainingSettings, teacher: Path, student: Path, folder: Path, steps: int, keep_zeros: bool) -> Healing:
     """Write to `folder` the weights and configuration of `student` after so many steps of learning from `teacher`, which has the same
     vocabulary.
 
     What the recipe says of threads, row lengths and seed holds. `making` is that of the stage that asks: the rows come from its
-    dataset, a killed healing goes on from its scratch folder, and its events tell the progress. Raises InputError where the rows
-    cannot be learned from, Paused after SIGTERM or SIGINT, and TutelageError if the loss is no number.
+    dataset, a killed healing goes on from its scratch folder, and its events tell the progress. With `keep_zeros` a weight of a matrix
+    that is 0 stays 0. Raises InputError where the rows cannot be learned from, Paused after SIGTERM or SIGINT, and TutelageError if the
+    loss is no number.
     """
     settings = _settings(recipe, steps)
     scratch = making.scratch / "heal"
@@ -60,9 +61,11 @@ def heal(making: Making, *, recipe: TrainingSettings, teacher: Path, student: Pa
         torch.manual_seed(settings.seed)
         method, whole = METHODS[settings.method], load_causal(student)
         model = method.attach(torch.nn.Module.to(whole, torch.device(device.name), torch.float32), settings)
+        if keep_zeros:
+            _hold_zeros(model)
         objective = distil_objective(model, settings, ready=ready, base_folder=teacher, scratch=scratch, plain=False)
         state = Loop(model=model, objective=objective, train=ready.train, validation=ready.validation, settings=settings, scratch=scratch,
-                     events=own.events, origin=f"the model of fewer layers {folder_sha256(student)[:ID_LENGTH]}").run()
+                     events=own.events, origin=f"the smaller model {folder_sha256(student)[:ID_LENGTH]}").run()
         del model, objective, whole
         healed: Any = method.attach(load_causal(student), settings)
         put_weights(healed, state.best)
@@ -77,6 +80,13 @@ def _settings(recipe: TrainingSettings, steps: int) -> TrainingSettings:
     return TrainingSettings(base=recipe.base, task="distillation", method="frozen_embeddings", batch_rows=recipe.batch_rows,
                             micro_batch_tokens=recipe.micro_batch_tokens, maximum_tokens=recipe.maximum_tokens, maximum_steps=steps,
                             validate_every=-(-steps // MEASURED), threads=recipe.threads, seed=recipe.seed)
+
+
+def _hold_zeros(model: torch.nn.Module) -> None:
+    """Let no gradient reach a weight of a matrix that is 0: the optimiser then leaves it as it is."""
+    for weight in trainable(model).values():
+        if weight.ndim > 1:
+            weight.register_hook((weight.detach() != 0).mul)  # type: ignore[no-untyped-call]
 
 
 def _draw(examples: Iterable[Example], settings: TrainingSettings) -> list[Example]:
