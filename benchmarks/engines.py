@@ -26,7 +26,7 @@ from statistics import median
 from typing import Any
 
 from common import at_least, at_most, finish
-from trim import demo_rows
+from trim import RECIPE, dataset_rows
 
 from tutelage.core.chat import render
 from tutelage.core.files import size_of, write_rows
@@ -185,7 +185,7 @@ def main() -> None:
     given = asked.parse_args()
     with tempfile.TemporaryDirectory() as place:
         work = given.work or Path(place)
-        rows = demo_rows(work)
+        rows = dataset_rows(RECIPE, "demo", work)
         held_out = [row for row in rows if row.part == "held_out"]
         write_rows(scored := work / "scored.jsonl", held_out[:given.rows])
         shop = Workshop(find_base(given.base), work, rows)
