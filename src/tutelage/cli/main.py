@@ -266,7 +266,9 @@ def doctor(port: Annotated[int, typer.Option("--port", min=1, max=65535, help="T
 
 def main() -> None:
     """Entry point of the `tutelage` command."""
+    from tutelage.cli.tongue import tongue_of
     from tutelage.core.errors import TutelageError
+    from tutelage.core.language import tell_failure, text
 
     try:
         app()
@@ -275,6 +277,4 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.stderr.write(f"{text('run.interrupted', tongue_of(sys.argv[1:]))}\n")
-    from tutelage.cli.tongue import tongue_of
         sys.exit(5)
-    from tutelage.core.language import tell_failure, text
