@@ -18,6 +18,7 @@ from tutelage.core.engine import Engine
 from tutelage.core.errors import InputError
 from tutelage.core.records import Message, Sampling
 from tutelage.engine.bases import find_base
+from tutelage.engine.batch_engine import BATCH_PROMPTS
 from tutelage.engine.gguf_engine import GgufEngine
 from tutelage.engine.gguf_file import read_head
 from tutelage.engine.gguf_folder import write_folder
@@ -78,7 +79,7 @@ def test_memory_counts_the_true_width_of_a_head(engines, file):
     # 2 (keys, values) x 6 layers x 1 head x 32 wide x 2 bytes x 2,048 tokens x 3 places; the width over the heads would be 16
     assert engines["gguf"].memory_bytes() == file.stat().st_size + 2 * 6 * 32 * 2 * CONTEXT * 3
     weights = sum(weight.nbytes for weight in load_file(file.parent / "model" / "model.safetensors").values())
-    assert engines["torch"].memory_bytes() == weights + 2 * 6 * 32 * 4 * CONTEXT * 32
+    assert engines["torch"].memory_bytes() == weights + 2 * 6 * 32 * 4 * CONTEXT * BATCH_PROMPTS
 
 
 def test_a_file_becomes_the_folder_that_it_was_made_from(gemma, file, tmp_path):

@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM
 
 from tutelage.core.errors import InputError
 from tutelage.core.records import Sampling
+from tutelage.engine.torch_decode import GROWTH
 from tutelage.engine.torch_engine import TorchEngine
 from tutelage.engine.torch_score import batches_by_length
 
@@ -54,6 +55,7 @@ def test_torch_and_llama_cpp_agree_on_answers_penalties_and_scores(engines):
     exact, copy = (engines[name].score(ROWS, STARTS) for name in ("torch", "gguf"))
     for one, other in zip(exact, copy, strict=True):
         assert [score.logprob for score in one] == pytest.approx([score.logprob for score in other], abs=0.02)
+        assert [score.highest for score in one] == pytest.approx([score.highest for score in other], abs=0.02)
 
 
 def test_many_prompts_of_mixed_length_come_back_in_order(engines):
@@ -62,6 +64,19 @@ def test_many_prompts_of_mixed_length_come_back_in_order(engines):
     assert len(together) == 18
     assert [answer.prompt_tokens for answer in together] == [len(prompt) for prompt in prompts]
     assert together == [engines["torch"].generate([prompt], Sampling(max_tokens=6), end_ids=(4,))[0] for prompt in prompts]
+
+
+def test_long_answers_outgrow_their_memory_and_stay_the_same_while_others_leave(engines, tiny):
+    model = AutoModelForCausalLM.from_pretrained(tiny, dtype=torch.float32)
+    asked = Sampling(max_tokens=3 * GROWTH // 2)
+    expected = [model.generate(torch.tensor([row]), max_new_tokens=asked.max_tokens, do_sample=False,
+                               eos_token_id=[], pad_token_id=0)[0, len(row):].tolist() for row in ROWS[:3]]
+    free = engines["torch"].generate(ROWS[:3], asked, end_ids=())
+    assert [list(answer.token_ids) for answer in free] == expected
+    end = expected[0][5]  # with it as the end the first row leaves early
+    held = engines["torch"].generate(ROWS[:3], asked, end_ids=(end,))
+    assert [list(answer.token_ids) for answer in held] == [ids[:ids.index(end)] if end in ids else ids for ids in expected]
+    assert len(held[0].token_ids) <= 5
 
 
 def test_the_seed_decides_a_sampled_answer(engines):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
@@ -10,7 +11,7 @@ from tutelage.engine.reply import Reply
 from tutelage.engine.spelling import Spelling
 from tutelage.engine.vocabulary import Vocabulary
 
-BATCH_PROMPTS = 32
+BATCH_PROMPTS = 48  # a step costs almost half as much for one prompt as for sixteen
 
 
 class BatchEngine(Spelling[Vocabulary], ABC):
@@ -23,13 +24,14 @@ class BatchEngine(Spelling[Vocabulary], ABC):
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, end_ids: Sequence[int],
                  constraint: Constraint | None = None) -> list[Answer]:
-        """One reply to each prompt, decoded in batches of prompts of similar length."""
+        """One reply to each prompt, decoded in even batches of prompts of similar length."""
         for prompt in prompts:
             self._check_asked(prompt, sampling, constraint)
         answers: dict[int, Answer] = {}
         order = sorted(range(len(prompts)), key=lambda number: -len(prompts[number]))
-        for start in range(0, len(order), self._at_once):
-            numbers = order[start:start + self._at_once]
+        size = math.ceil(len(order) / max(1, math.ceil(len(order) / self._at_once)))
+        for start in range(0, len(order), size):
+            numbers = order[start:start + size]
             replies = [self._reply(prompts[number], sampling) for number in numbers]
             for _ in self._run([prompts[number] for number in numbers], replies, sampling, end_ids):
                 pass

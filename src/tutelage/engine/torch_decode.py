@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from transformers import DynamicCache, PreTrainedModel
+from transformers.cache_utils import DynamicLayer
 
 from tutelage.core.records import Sampling
 
+GROWTH = 64  # tokens that keys and values have room for before they move
 SHARE_TO_LEAVE = 0.25  # finished rows are taken out of the batch once they are this share of it
 
 
@@ -21,7 +24,7 @@ def decode_steps(model: PreTrainedModel, prompts: Sequence[Sequence[int]], sampl
     at the last `window` tokens.
     """
     batch = _Batch(prompts, sampling, window)
-    cache = DynamicCache(config=model.config)
+    cache = roomy_cache(model)
     step = batch.first_input()
     while True:
         with torch.inference_mode():
@@ -37,6 +40,48 @@ def decode_steps(model: PreTrainedModel, prompts: Sequence[Sequence[int]], sampl
             tokens = [tokens[place] for place in keep]
             batch.keep(keep)
         step = batch.next_input(tokens)
+
+
+def roomy_cache(model: PreTrainedModel) -> DynamicCache:
+    """A cache of keys and values whose layers of full attention have room to grow."""
+    cache = DynamicCache(config=model.config)
+    cache.layers = [_RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    return cache
+
+
+class _RoomyLayer(DynamicLayer):
+    """Keys and values of one layer in memory with room to grow: a step writes its own beside the others, instead of copying all into
+    fresh memory. Shapes: (rows, groups, tokens, size).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._room: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keep these, and give all back."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        start = self.get_seq_length()
+        end = start + key_states.shape[-2]
+        keys, values = self._roomy(start, end, key_states, value_states)
+        keys[..., start:end, :], values[..., start:end, :] = key_states, value_states
+        self.keys, self.values = keys[..., :end, :], values[..., :end, :]
+        return self.keys, self.values
+
+    def _roomy(self, start: int, end: int, key_states: torch.Tensor, value_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Memory for `end` tokens, with the first `start` in it."""
+        if self._room is None or self._room[0].shape[-2] < end:
+            keys, values = (states.new_empty((*states.shape[:-2], end + GROWTH, states.shape[-1])) for states in (key_states, value_states))
+            if self.keys is not None and self.values is not None and start:
+                keys[..., :start, :], values[..., :start, :] = self.keys, self.values
+            self._room = keys, values
+        return self._room
+
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        """Only keep these rows; they move to memory of their own."""
+        super().batch_select_indices(indices)
+        self._room = None
 
 
 class _Batch:
