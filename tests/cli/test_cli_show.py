@@ -1,9 +1,12 @@
 """What `show` says of an artifact."""
 
+import json
+
 from tutelage.cli.show import run_show
 from tutelage.core.copies import EVIDENCE, Copies, CopyEvidence
 from tutelage.core.events import Events
-from tutelage.core.files import write_whole
+from tutelage.core.files import write_rows, write_whole
+from tutelage.core.records import Score
 from tutelage.core.settings import Settings
 from tutelage.core.store import Store
 
@@ -45,3 +48,19 @@ def test_what_has_no_page_names_none(tmp_path, capsys):
     make_training(tmp_path, "training.json")
     run_show("training", None, work=tmp_path, language="en", as_json=False)
     assert "page:" not in capsys.readouterr().out
+
+
+def test_the_scores_are_one_object_for_each_candidate_and_metric_with_these_fields(tmp_path, capsys):
+    base = Score(candidate="base", metric="bits_per_byte", value=0.95, low=0.9, high=1.0, n=150)
+    tuned = Score(candidate="tuned", metric="bits_per_byte", value=0.78, low=0.75, high=0.8, n=150, versus="base", difference=-0.17,
+                  difference_low=-0.19, difference_high=-0.15, verdict="better")
+    with Store(tmp_path).making("scores", "abc", version=1, recipe="r", settings=Settings(), parents={}, inputs={},
+                                events=Events()) as making:
+        write_rows(making.folder / "scores.jsonl", [base, tuned])
+    run_show("scores", None, work=tmp_path, language="en", as_json=True)
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [list(one) for one in told] == [["candidate", "metric", "value", "low", "high", "n", "versus", "difference", "difference_low",
+                                            "difference_high", "verdict"]] * 2
+    assert told[1] == tuned.model_dump()
+    run_show("scores", None, work=tmp_path, language="en", as_json=False)
+    assert "0.7800 [0.7500, 0.8000] (n = 150)  against base: -0.1700 [-0.1900, -0.1500] better" in capsys.readouterr().out

@@ -55,6 +55,13 @@ def test_the_same_input_gives_the_same_bytes(run: Run) -> None:
     assert first == second
 
 
+def test_several_processes_make_the_same_bytes(run: Run) -> None:
+    one, two = run(name="one"), run(settings=SMALL.model_copy(update={"processes": 2}), name="two")
+    for name in ("examples.jsonl", "edits.jsonl", "dropped.jsonl", "unlabelled.jsonl", "report.json"):
+        assert one.artifact.file(name).read_bytes() == two.artifact.file(name).read_bytes(), name
+    assert len(one.rows) >= 10
+
+
 def test_a_document_without_a_clause_is_dropped_with_the_reason(run: Run) -> None:
     empty = document("blank.md", "-----\n\n=====\n")
     made = run([*(document(name, text) for name, text in CONTRACTS.items()), empty])

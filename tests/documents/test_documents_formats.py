@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from reading import problem_of, rows_of, turns
 from shared_data import shared_data
 
@@ -208,6 +209,33 @@ def test_the_demo_files_of_llama_factory_come_in_with_every_row_and_role(name: s
     assert all(row.rejected for row in rows) == (kind == "preference")
     if "toolcall" in name or "tool_use" in name:
         assert sum(bool(json.loads(row.tools)) for row in rows) > count / 2
+
+
+# Folder of the pictures, rows, turns of either side, pictures that all rows together show.
+SHOWING = {"mllm_demo.json": ("mllm_demo_data", 6, 12, 8), "v1_multimodal_demo.jsonl": ("data/mllm_demo_data", 24, 48, 32)}
+
+
+def test_no_demo_file_of_llama_factory_is_left_out() -> None:
+    """dataset_info.json describes data sets and is none."""
+    files = {path.name for path in shared_data("llamafactory_demo").iterdir() if path.suffix != ".md"}
+    assert files - {"dataset_info.json"} == {*DEMO, *SHOWING}
+
+
+@pytest.mark.parametrize("name", SHOWING)
+def test_the_demo_rows_with_pictures_come_in_with_every_row_role_and_picture(name: str, tmp_path: Path) -> None:
+    """The pictures are ours, since those of the demo show people."""
+    folder, count, turns_a_side, shown = SHOWING[name]
+    (tmp_path / name).write_bytes(shared_data(f"llamafactory_demo/{name}").read_bytes())
+    (tmp_path / folder).mkdir(parents=True)
+    for number in (1, 2, 3):
+        Image.new("RGB", (4, number)).save(tmp_path / folder / f"{number}.jpg")
+    rows = list(read(SourceFile(name, "demo", tmp_path / name)))
+    assert [row.problem for row in rows if row.problem] == []
+    assert (len(rows), {row.kind for row in rows}) == (count, {"messages"})
+    assert Counter(message.role for row in rows for message in row.messages) == {"user": turns_a_side, "assistant": turns_a_side}
+    pictures = [picture for row in rows for picture in row.images]
+    assert (len(pictures), {(picture.width, picture.height) for picture in pictures}) == (shown, {(4, 1), (4, 2), (4, 3)})
+    assert len({picture.sha256 for picture in pictures}) == 3
 
 
 @pytest.mark.parametrize(("name", "count"), [("mllm_demo.json", 6), ("v1_multimodal_demo.jsonl", 24)])

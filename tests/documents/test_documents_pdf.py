@@ -119,7 +119,7 @@ def test_a_scan_says_that_it_has_no_text_and_names_what_reads_it(tmp_path: Path)
     problem = problem_of(rows_of(tmp_path, "a.pdf", pdf_file([[], [], cover], drawn="72 72 400 600 re S\n")))
     assert problem.reason == "no text"
     assert problem.suggestion.startswith("2 of 3 pages have no text: it is a scan. ")
-    assert "`pip install tutelage[ocr]` (rapidocr)" in problem.suggestion
+    assert "Set documents.recognise: true to read its pages from their pictures (`pip install tutelage[ocr]`" in problem.suggestion
     row = _row(tmp_path, cover, [], column("And a second page with text on it."))
     assert row.removed == (("page without text", 1),)
 

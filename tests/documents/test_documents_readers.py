@@ -61,10 +61,13 @@ def test_each_line_of_a_json_lines_file_is_a_row_and_a_bad_line_a_problem(tmp_pa
 
 
 def test_files_without_a_reader_or_that_cannot_be_read_are_rows_that_say_so(tmp_path: Path) -> None:
-    [row] = _read(tmp_path, "a.xls", "x")
+    [row] = _read(tmp_path, "a.xlsx", "x")
+    assert row.problem is not None
+    assert row.problem.suggestion == "Files ending in .xlsx are not read. Save each sheet as .csv, in UTF-8."
+    [row] = _read(tmp_path, "a.msg", "x")
     assert row.problem is not None
     assert row.problem.reason == "no reader"
-    assert row.problem.suggestion.startswith("Files ending in .xls are not read, only .txt, .md, ")
+    assert row.problem.suggestion.startswith("Files ending in .msg are not read, only .txt, .md, ")
     assert row.problem.suggestion.endswith("Save it as .txt, or leave it out of documents.sources.")
     [row] = _read(tmp_path, "a.doc", "x")
     assert row.problem is not None

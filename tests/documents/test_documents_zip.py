@@ -11,7 +11,10 @@ from reading import problem_of, rows_of
 from word_files import paragraph, word_file
 from zip_files import zipped
 
+from tutelage.documents.readers import read
 from tutelage.documents.rows import ReadOptions, Row
+from tutelage.documents.settings import Source
+from tutelage.documents.sources import find
 
 
 def _said(rows: list[Row]) -> dict[str, str]:
@@ -26,6 +29,16 @@ def test_members_are_read_as_files_below_the_archive(tmp_path: Path) -> None:
                            "all.zip/inner/c.jsonl:2": "D", "all.zip/x.xls": "no reader"}
     assert {row.source for row in rows} == {"contracts"}
     assert [row.text for row in rows_of(tmp_path, "b.zip", zipped({"a.csv": "text,label\nA,x\n"}), row_format="text")] == ["A"]
+
+
+def test_an_archive_inside_a_folder_is_read_with_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "contracts" / "old").mkdir(parents=True)
+    (tmp_path / "contracts" / "a.txt").write_text("A")
+    (tmp_path / "contracts" / "old" / "all.zip").write_bytes(zipped({"in/b.txt": "B"}))
+    for path in ("contracts", "contracts/*/*.zip"):
+        [found] = find([Source(path=path)], tmp_path)
+        read_rows = [row for file in found.files for row in read(file)]
+        assert _said(read_rows)["contracts/old/all.zip/in/b.txt"] == "B"
 
 
 @pytest.mark.parametrize(("name", "reason"), [

@@ -52,7 +52,8 @@ def _tell_origin(work: Path, row: str, tongue: str, as_json: bool) -> None:
     where = [text("run.row_clause", tongue, start=origin.start, end=origin.end)] if origin.end else []
     for place in origin.places[:SHOWN]:
         page = text("run.row_page", tongue, page=place.page) + " " if place.page else ""
-        where.append(page + text("run.row_paragraph", tongue, paragraph=place.number or place.paragraph, part=place.part))
+        sure = "" if place.confidence is None else " " + text("run.row_recognised", tongue, confidence=place.confidence)
+        where.append(page + text("run.row_paragraph", tongue, paragraph=place.number or place.paragraph, part=place.part) + sure)
     edits = ", ".join(f"{rule} {count}" for rule, count in origin.edits.items()) or "-"
     tell_result(text("run.row_origin", tongue, name=origin.name, sha256=origin.source_sha256, where="; ".join(where) or "-", edits=edits,
                      permission=origin.permission))

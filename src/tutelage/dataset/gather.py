@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
 from tutelage.core.history import Fate
 from tutelage.core.permission import why_not
+from tutelage.core.pool import cores, results
 from tutelage.core.records import ApprovedRow, ConfirmedLabel, Document, Unlabelled
 from tutelage.core.store import Making
 from tutelage.dataset.examples import NAMEABLE, Candidate, Left, candidate_of, characters
 from tutelage.dataset.labels import LabelIssue, can_find_label_errors, label_issues
 from tutelage.dataset.settings import DatasetSettings
-from tutelage.dataset.tasks import ANOTHER_TASK, plan_for
+from tutelage.dataset.tasks import ANOTHER_TASK, Plan, plan_for
 
 STAGE = "dataset"
+# Of fewer characters, starting processes takes as long as cutting.
+FEW_CHARACTERS, BATCH_CHARACTERS = 3_000_000, 500_000
 NOT_FOR_TRAINING = "not for training"
 
 
@@ -44,11 +47,14 @@ def permitted(making: Making, documents: Sequence[Document], audience: str, toda
 def cut(making: Making, documents: Sequence[Document], groups: Mapping[str, str], settings: DatasetSettings,
         labels: Mapping[str, ConfirmedLabel]) -> Cut:
     """Rows of all documents that may enter, each with the group of its document."""
-    plan, found, used = plan_for(documents, settings), Cut([], []), set()
-    for number, document in enumerate(documents):
+    found, used = Cut([], []), set()
+    size = sum(len(document.text) for document in documents)
+    processes = settings.processes or (cores() if size > FEW_CHARACTERS else 1)
+    batches = _batches(documents, plan_for(documents, settings), settings, labels)
+    each = (rows for several in results(rows_of, batches, processes, setting="dataset.processes") for rows in several)
+    for number, (document, rows) in enumerate(zip(documents, each, strict=True)):
         if number % 50 == 0:
             making.events.step(STAGE, done=number, total=len(documents))
-        rows = plan.rows(document, settings, labels)
         used |= {row.id for row in rows} & labels.keys()
         _announce(making, document, rows)
         for row in rows:
@@ -67,6 +73,34 @@ def cut(making: Making, documents: Sequence[Document], groups: Mapping[str, str]
     if len(used) < len(labels):
         making.events.warning(STAGE, "dataset.lost_labels", labels=len(labels) - len(used), total=len(labels))
     return found
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Documents to cut, and all that decides what becomes of them."""
+
+    documents: tuple[Document, ...]
+    plan: Plan
+    settings: DatasetSettings
+    labels: Mapping[str, ConfirmedLabel]
+
+
+def rows_of(batch: Batch) -> list[list[Candidate | Left]]:
+    """The rows of each document of a batch. A pure function, for any process."""
+    return [batch.plan.rows(document, batch.settings, batch.labels) for document in batch.documents]
+
+
+def _batches(documents: Sequence[Document], plan: Plan, settings: DatasetSettings, labels: Mapping[str, ConfirmedLabel]) -> Iterator[Batch]:
+    together: list[Document] = []
+    size = 0
+    for document in documents:
+        together.append(document)
+        size += len(document.text)
+        if size >= BATCH_CHARACTERS:
+            yield Batch(tuple(together), plan, settings, labels)
+            together, size = [], 0
+    if together:
+        yield Batch(tuple(together), plan, settings, labels)
 
 
 def _announce(making: Making, document: Document, rows: Sequence[Candidate | Left]) -> None:

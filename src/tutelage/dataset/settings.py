@@ -60,3 +60,6 @@ class DatasetSettings(Settings):
 
     seed: int = 1
     """Another seed sets other documents aside."""
+
+    processes: int = Field(default=0, ge=0, le=256, exclude=True)
+    """How many processes cut documents at once; 0: one for each core. The result is the same, so it is not part of the artifact's id."""

@@ -14,7 +14,7 @@ from tutelage.core.records import Document
 from tutelage.documents.clean import TEXT, Cleaned, clean
 from tutelage.documents.filters import Dropped
 from tutelage.documents.readers import read
-from tutelage.documents.rows import ReadOptions, Row
+from tutelage.documents.rows import ReadOptions, Recognised, Row, Unsure
 from tutelage.documents.settings import DocumentsSettings
 from tutelage.documents.sources import SourceFile
 
@@ -24,6 +24,7 @@ BATCH_ROWS = 2_000
 # Larger files of rows are read here, row by row, and cleaned elsewhere; so are URLs, for which only this process may hold what it takes
 # to reach them. All others are read where they are cleaned.
 SPLIT_BYTES = 4 << 20
+UNSURE_TOLD = 200  # lines in the report; the history has those of each row
 OF_ROWS = (".jsonl", ".json", ".csv", ".parquet", ".zip")
 
 
@@ -48,7 +49,8 @@ class Kept:
 
 @dataclass
 class Tally:
-    """Counts over rows that can be added up. `guessed` names the first row of each file whose encoding was guessed."""
+    """Counts over rows that can be added up. `guessed` names the first row of each file whose encoding was guessed, `unsure` the first
+    lines of pictures that may be read wrongly, by row."""
 
     rows: int = 0
     changes: Counter[str] = field(default_factory=Counter)
@@ -61,6 +63,10 @@ class Tally:
     emails: int = 0
     rows_with_emails: int = 0
     edited_rows: int = 0
+    pages_recognised: int = 0
+    lines_recognised: int = 0
+    lines_unsure: int = 0
+    unsure: list[tuple[str, Unsure]] = field(default_factory=list)
 
     def add(self, other: Tally) -> None:
         """Add the counts of another batch, which came later."""
@@ -73,6 +79,10 @@ class Tally:
         self.emails += other.emails
         self.rows_with_emails += other.rows_with_emails
         self.edited_rows += other.edited_rows
+        self.pages_recognised += other.pages_recognised
+        self.lines_recognised += other.lines_recognised
+        self.lines_unsure += other.lines_unsure
+        self.unsure += other.unsure[:UNSURE_TOLD - len(self.unsure)]
 
 
 @dataclass(frozen=True)
@@ -128,7 +138,7 @@ def _pieces(file: SourceFile, file_bytes: int, settings: DocumentsSettings) -> I
 
 def read_options(settings: DocumentsSettings) -> ReadOptions:
     """What the readers must know of the settings."""
-    return ReadOptions(tracked_changes=settings.tracked_changes)
+    return ReadOptions(tracked_changes=settings.tracked_changes, recognise=settings.recognise)
 
 
 def done(batch: Batch) -> Done:
@@ -154,6 +164,8 @@ def _fates(one: Cleaned) -> Iterator[Fate]:
     row = one.row
     if row.is_guess:
         yield Fate(row=row.id, name=row.name, what="edited", reason="encoding guessed", detail=row.encoding)
+    if row.recognised:
+        yield Fate(row=row.id, name=row.name, what="edited", reason="recognised", detail=_told(row.recognised))
     if row.removed:
         yield Fate(row=row.id, name=row.name, what="edited", reason="left out by the reader",
                    detail=", ".join(f"{reason} {count}" for reason, count in row.removed))
@@ -168,6 +180,12 @@ def _fates(one: Cleaned) -> Iterator[Fate]:
         yield Fate(row=row.id, name=row.name, what="dropped", reason=one.outcome.reason, detail=one.outcome.detail)
 
 
+def _told(recognised: Recognised) -> str:
+    """Pages, lines, mean confidence, and each line that may be wrong."""
+    unsure = "".join(f"; page {line.page}, {line.confidence:.2f}: {line.text}" for line in recognised.unsure)
+    return f"{recognised.pages} pages, {recognised.lines} lines, mean confidence {recognised.confidence:.3f}{unsure}"
+
+
 def _count(tally: Tally, one: Cleaned) -> None:
     row = one.row
     tally.rows += 1
@@ -180,6 +198,11 @@ def _count(tally: Tally, one: Cleaned) -> None:
         tally.encodings[row.encoding] += 1
     if row.is_guess:
         tally.guessed.setdefault(row.source_sha256, (row.name, row.encoding))
+    if row.recognised:
+        tally.pages_recognised += row.recognised.pages
+        tally.lines_recognised += row.recognised.lines
+        tally.lines_unsure += len(row.recognised.unsure)
+        tally.unsure += [(row.name, line) for line in row.recognised.unsure][:UNSURE_TOLD - len(tally.unsure)]
     tally.emails += len(one.masked)
     tally.rows_with_emails += bool(one.masked)
     tally.edited_rows += bool(one.edited)

@@ -12,6 +12,7 @@ from tutelage.core.errors import InputError
 from tutelage.core.files import whole_file, write_whole
 from tutelage.core.history import Fate, Ledger
 from tutelage.core.language import LANGUAGES
+from tutelage.core.pool import cores, results
 from tutelage.core.records import Document
 from tutelage.core.store import Making
 from tutelage.documents import sources
@@ -20,7 +21,7 @@ from tutelage.documents.dedupe import Twin
 from tutelage.documents.filters import too_many_tokens
 from tutelage.documents.gathered import Gathered
 from tutelage.documents.page import reason_name, render
-from tutelage.documents.pool import cores, results
+from tutelage.documents.readers.recognised import require_recogniser
 from tutelage.documents.report import Cluster, KeptRows, Kin, LabelConflict, Named, Report, clusters_of, report_of, shown_positions
 from tutelage.documents.rules import rules_of
 from tutelage.documents.settings import DocumentsSettings
@@ -44,10 +45,12 @@ def make(making: Making, *, root: Path, count_tokens: CountTokens | None = None)
     """Read, clean and compare the sources; relative ones are looked for below `root`, the recipe's folder.
 
     `count_tokens` counts the tokens of texts as the base model spells them; it is needed for `max_tokens` only. Raises InputError if a
-    source matches nothing, a rule cannot be used, or no document is left.
+    source matches nothing, a rule cannot be used, or no document is left, ExtraMissing if pictures cannot be read that should be.
     """
     settings = DocumentsSettings.model_validate(making.settings)
     rules_of(settings)
+    if settings.recognise:
+        require_recogniser()
     if settings.max_tokens is not None and count_tokens is None:
         raise InputError(f"documents.max_tokens is {settings.max_tokens}, and there is no base model to count tokens with. "
                          "Use documents.max_characters, or make the stage with a recipe that names training.base.")
@@ -71,7 +74,7 @@ def _read(making: Making, settings: DocumentsSettings, root: Path, gathered: Gat
         edits = stack.enter_context(whole_file(making.folder / "edits.jsonl"))
         places = stack.enter_context(whole_file(making.folder / "places.jsonl"))
         making.events.step(STAGE, done=0, total=total * (1 + REST_UNITS) or 1)
-        for one in results(done, batches(files, settings), processes):
+        for one in results(done, batches(files, settings), processes, setting="documents.processes"):
             making.ledger.rows_in(one.ids)
             for fate in one.fates:
                 making.ledger.record(fate)
@@ -103,6 +106,8 @@ def _warn_of_rows(making: Making, settings: DocumentsSettings, tally: Tally, gat
     warn = making.events.warning
     if tally.guessed:
         warn(STAGE, "documents.guessed_encoding", files=len(tally.guessed), first=next(iter(tally.guessed.values()))[0])
+    if tally.pages_recognised:
+        warn(STAGE, "documents.recognised", pages=tally.pages_recognised, lines=tally.lines_recognised, unsure=tally.lines_unsure)
     for reason, removed in making.ledger.reasons("dropped").items():
         if removed > MUCH * tally.rows:
             warn(STAGE, "documents.many_dropped", removed=removed, rows=tally.rows, **reason_name(reason))

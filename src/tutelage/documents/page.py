@@ -56,6 +56,7 @@ class _Pages:
         """All sections."""
         self.rows()
         self.changes()
+        self.recognised()
         self.languages()
         self.page.section(self.say("lengths"))
         limits = [("min_characters", self.settings.min_characters), ("max_characters", self.settings.max_characters)]
@@ -87,6 +88,17 @@ class _Pages:
         if self.settings.chinese_only != "off":
             page.note(self.say(f"chinese_only_{self.settings.chinese_only}"), "bad")
             page.bars((self.say("part"), self.say("count")), self.named("character", report.would_delete))
+
+    def recognised(self) -> None:
+        """What was read from pictures, and the lines to look at."""
+        report, page = self.report, self.page
+        if not report.recognised:
+            return
+        page.section(self.say("recognised"))
+        page.note(self.say("recognised_note", **report.recognised))
+        unsure = sorted(report.unsure_lines, key=lambda line: line.confidence)
+        self.table(["file", "page_number", "read_as", "confidence"],
+                   [(line.name, str(line.page), line.text, f"{line.confidence:.2f}") for line in unsure])
 
     def languages(self) -> None:
         """Languages of rows and paragraphs, scripts of paragraphs, kinds of rows."""

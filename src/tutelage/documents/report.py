@@ -61,6 +61,15 @@ class Guess(Record):
     encoding: str
 
 
+class UnsureLine(Record):
+    """A line that was read from a picture and may be wrong: its row, page, text, and the recogniser's confidence (0 to 1)."""
+
+    name: str
+    page: int
+    text: str
+    confidence: float
+
+
 class LabelConflict(Record):
     """A row whose text another row has under another label."""
 
@@ -85,7 +94,8 @@ class Report(Record):
     """Counts of what was read, kept, dropped by reason and changed; clusters by size, the biggest ones with their names.
 
     `paragraphs` and `scripts` count paragraphs of rows that were fit, `languages`, `kinds`, `permissions`, `characters` and `lengths`
-    those that were kept. `would_delete` counts the characters that the rule chinese_only deletes, or would.
+    those that were kept. `would_delete` counts the characters that the rule chinese_only deletes, or would. `recognised` counts the pages
+    and lines that were read from pictures, and the unsure ones among them, of which `unsure_lines` are the first.
     """
 
     read: int
@@ -113,6 +123,8 @@ class Report(Record):
     label_conflicts: tuple[LabelConflict, ...]
     contained: tuple[Kin, ...]
     alike: tuple[Kin, ...]
+    recognised: dict[str, int]
+    unsure_lines: tuple[UnsureLine, ...]
 
 
 @dataclass
@@ -201,7 +213,11 @@ def report_of(tally: Tally, rows: KeptRows, clusters: Sequence[Cluster], ledger:
         would_delete=_most_first(tally.would_delete), emails_masked=tally.emails, documents_with_emails=tally.rows_with_emails,
         clusters=len(clusters), biggest_clusters=tuple(clusters[:BIGGEST]), giant=round(giant.share, 4) if giant else 0.0,
         clusters_by_size={str(size): count for size, count in sorted(Counter(cluster.size for cluster in clusters).items())},
-        label_conflicts=tuple(conflicts), contained=tuple(kin[0]), alike=tuple(kin[1]))
+        label_conflicts=tuple(conflicts), contained=tuple(kin[0]), alike=tuple(kin[1]),
+        recognised={"pages": tally.pages_recognised, "lines": tally.lines_recognised, "unsure": tally.lines_unsure}
+        if tally.pages_recognised else {},
+        unsure_lines=tuple(UnsureLine(name=name, page=line.page, text=line.text, confidence=line.confidence)
+                           for name, line in tally.unsure))
 
 
 def _most_first(counts: Counter[str]) -> dict[str, int]:

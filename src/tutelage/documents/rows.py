@@ -33,6 +33,8 @@ class ReadOptions:
     """
 
     tracked_changes: TrackedChanges = "accept"
+    recognise: bool = False
+    """Whether pages of PDF files without text are read from their picture."""
     max_characters_a_row: int = 10_000_000
     """Longest row of a .jsonl, .json, .csv or .parquet file."""
     max_bytes_a_document: int = 64 * MEBIBYTE
@@ -46,12 +48,31 @@ class ReadOptions:
 
 
 @dataclass(frozen=True)
+class Unsure:
+    """A line of a picture that may be read wrongly: its page (from 1), what was read, and the recogniser's confidence (0 to 1)."""
+
+    page: int
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What was read from pictures of pages: how many pages and lines, how sure on average (0 to 1), and the lines that are unsure."""
+
+    pages: int
+    lines: int
+    confidence: float
+    unsure: tuple[Unsure, ...] = ()
+
+
+@dataclass(frozen=True)
 class Row:
     """One text as it was read, or the `problem` why there is none. `is_guess`: the file itself does not state its encoding.
 
     `kind`, `messages`, `rejected`, `label`, `tools` and `images` are those of core.records.Document; of a conversation, `text` is
     "" (cleaning fills it). `places` lie in `text`. `removed` says what a reader left out
-    itself, such as running headers (reason, how often).
+    itself, such as running headers (reason, how often). `recognised` is None unless text was read from pictures.
     """
 
     id: str
@@ -73,3 +94,4 @@ class Row:
     places: tuple[Place, ...] = ()
     removed: tuple[tuple[str, int], ...] = ()
     permission: str = "everyone"
+    recognised: Recognised | None = None

@@ -89,6 +89,10 @@ class DocumentsSettings(Settings):
     tracked_changes: Literal["accept", "reject", "pairs"] = "accept"
     """Of Word files: the text after the tracked changes, before them, or after them plus each changed paragraph as a row of its own."""
 
+    recognise: bool = False
+    """Read pages of PDF files that have no text from their pictures, in Chinese and English, which takes seconds a page. Needs
+    `tutelage[ocr]`. Lines of which it is unsure are listed in the report; look at them."""
+
     languages: tuple[Language, ...] = Field(default=("en", "zh"), min_length=1)
     """Documents in other languages are dropped."""
 

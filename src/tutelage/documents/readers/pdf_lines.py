@@ -26,7 +26,10 @@ _SPACES = re.compile(r"\s+")
 
 @dataclass(frozen=True)
 class Line:
-    """One line: its text, left and right end, base line (higher is further up), height of its letters, whether it ends in a hyphen."""
+    """One line: its text, left and right end, base line (higher is further up), height of its letters, whether it ends in a hyphen.
+
+    `confidence` (0 to 1) of a line that was recognised in a picture; None for one of the file's own text.
+    """
 
     text: str
     left: float
@@ -34,6 +37,7 @@ class Line:
     base: float
     height: float
     is_hyphenated: bool = False
+    confidence: float | None = None
 
 
 def lines_of(page: PdfPage) -> list[Line]:

@@ -30,11 +30,13 @@ FEW_LINES = 5
 
 @dataclass(frozen=True)
 class Paragraph:
-    """A paragraph, the page (from 1) on which it begins, and the number that it begins with."""
+    """A paragraph, the page (from 1) on which it begins, and the number that it begins with; `confidence` as that of its least sure
+    line."""
 
     text: str
     page: int
     number: str
+    confidence: float | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,8 @@ def _made(lines: Sequence[Line], page: int, words: Counter[str]) -> Paragraph:
     if lines[-1].is_hyphenated:
         text += "-"
     number = NUMBERED.match(text)
-    return Paragraph(text, page, number[1].strip() if number and number[1].strip(" •●▪◦–-") else "")
+    return Paragraph(text, page, number[1].strip() if number and number[1].strip(" •●▪◦–-") else "",
+                     min((line.confidence for line in lines if line.confidence is not None), default=None))
 
 
 def _joined(text: str, more: str, last: Line, words: Counter[str]) -> str:

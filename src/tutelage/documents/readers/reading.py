@@ -70,5 +70,7 @@ def rows_of(opened: Opened, options: ReadOptions) -> Iterator[Row]:
 def _no_reader(ending: str) -> Unreadable:
     if ending in (".doc", ".rtf", ".odt", ".wps"):
         return Unreadable("no reader", f"Files ending in {ending} are not read. Open it in Word or LibreOffice and save it as .docx.")
+    if ending in (".xlsx", ".xls", ".ods", ".et"):
+        return Unreadable("no reader", f"Files ending in {ending} are not read. Save each sheet as .csv, in UTF-8.")
     return Unreadable("no reader", f"Files ending in {ending or 'nothing'} are not read, only {', '.join(ENDINGS)}. Save it as .txt, or "
                       "leave it out of documents.sources.")

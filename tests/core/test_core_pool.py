@@ -10,12 +10,13 @@ import pytest
 
 from tutelage.core.errors import InputError, TutelageError
 from tutelage.core.files import short_hash
-from tutelage.documents.pool import results
+from tutelage.core.pool import results
 
 
 def test_results_come_in_the_order_of_the_tasks() -> None:
     tasks = [f"task {number}" for number in range(40)]
-    assert list(results(short_hash, tasks, 3)) == [short_hash(task) for task in tasks] == list(results(short_hash, tasks, 1))
+    shared, alone = (list(results(short_hash, tasks, processes, setting="")) for processes in (3, 1))
+    assert shared == alone == [short_hash(task) for task in tasks]
 
 
 def test_only_a_few_tasks_are_taken_ahead() -> None:
@@ -26,7 +27,7 @@ def test_only_a_few_tasks_are_taken_ahead() -> None:
             taken.append(number)
             yield str(number)
 
-    given = results(short_hash, tasks(), 2)
+    given = results(short_hash, tasks(), 2, setting="")
     next(given)
     assert len(taken) == 5
     given.close()
@@ -35,9 +36,9 @@ def test_only_a_few_tasks_are_taken_ahead() -> None:
 
 def test_an_error_of_ours_is_raised_as_it_is_and_another_one_with_its_trace() -> None:
     with pytest.raises(InputError, match=r"^the similarity threshold is 2"):
-        list(results(_near_pairs_of_two, [2.0], 2))
-    with pytest.raises(TutelageError, match=r"(?s)cleaning failed in a process of its own:.*TypeError: expected str, bytes or os.PathLike"):
-        list(results(os.fspath, [3], 2))
+        list(results(_near_pairs_of_two, [2.0], 2, setting=""))
+    with pytest.raises(TutelageError, match=r"(?s)the work failed in a process of its own:.*TypeError: expected str, bytes or os.PathLike"):
+        list(results(os.fspath, [3], 2, setting=""))
 
 
 def _near_pairs_of_two(threshold: float) -> None:
@@ -48,8 +49,8 @@ def _near_pairs_of_two(threshold: float) -> None:
 
 def test_a_process_that_is_killed_is_an_error_and_the_others_are_ended() -> None:
     before = _children()
-    with pytest.raises(TutelageError, match=r"ended in the middle of its work \(exit code 3;.*documents.processes: 1"):
-        list(results(os._exit, [3, 3, 3], 2))
+    with pytest.raises(TutelageError, match=r"ended in the middle of it \(exit code 3;.*documents.processes: 1"):
+        list(results(os._exit, [3, 3, 3], 2, setting="documents.processes"))
     deadline = time.monotonic() + 10
     while _children() - before and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -62,13 +63,13 @@ def _children() -> set[str]:
 
 
 def test_what_a_task_prints_does_not_disturb_the_results() -> None:
-    assert list(results(print, ["noise", "more noise"], 2)) == [None, None]
+    assert list(results(print, ["noise", "more noise"], 2, setting="")) == [None, None]
 
 
 UNGUARDED = """
 from tutelage.core.files import short_hash
-from tutelage.documents.pool import results
-print(*results(short_hash, ["a", "b"], 2))
+from tutelage.core.pool import results
+print(*results(short_hash, ["a", "b"], 2, setting=""))
 """
 
 

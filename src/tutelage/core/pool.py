@@ -25,7 +25,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 # How many tasks a process has ahead: enough to be never idle, few enough to stay small in memory.
 AHEAD = 2
-PROGRAM = "from tutelage.documents.pool import serve; serve()"
+PROGRAM = "from tutelage.core.pool import serve; serve()"
 
 
 def cores() -> int:
@@ -33,18 +33,19 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def results(work: Callable[[Task], Result], tasks: Iterable[Task], processes: int) -> Iterator[Result]:
+def results(work: Callable[[Task], Result], tasks: Iterable[Task], processes: int, *, setting: str) -> Iterator[Result]:
     """`work` of each task, in order. With one process or none it is done here.
 
     `work` is a function of a module, and tasks and results can be pickled. At most a few tasks a process are taken ahead. What `work`
-    raises is raised here. Raises TutelageError if a process ends in the middle of its work; the others are ended.
+    raises is raised here. Raises TutelageError, which names the `setting` to lower, if a process ends in the middle of its work; the
+    others are ended.
     """
     if processes < 2:
         yield from map(work, tasks)
         return
     waiting: deque[Future[Result]] = deque()
     threads = ThreadPoolExecutor(processes)
-    with _Processes(processes) as started:
+    with _Processes(processes, setting) as started:
         try:
             for task in tasks:
                 waiting.append(threads.submit(started.run, work, task))
@@ -59,7 +60,8 @@ def results(work: Callable[[Task], Result], tasks: Iterable[Task], processes: in
 class _Processes:
     """Processes that wait for work."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, setting: str) -> None:
+        self._setting = setting
         paths = os.pathsep.join(path for path in sys.path if path)
         self._all = [subprocess.Popen([sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                       env={**os.environ, "PYTHONPATH": paths}) for _ in range(count)]
@@ -90,13 +92,14 @@ class _Processes:
             is_done, answer = pickle.load(_pipe(process.stdout))
         except (EOFError, BrokenPipeError, pickle.UnpicklingError):
             code = process.wait()
-            raise TutelageError(f"a process that cleans documents ended in the middle of its work (exit code {code}; -9: killed, mostly "
-                                "for lack of memory). Nothing was lost: run the same command again, with documents.processes: 1.") from None
+            raise TutelageError(f"a process that shared the work on documents ended in the middle of it (exit code {code}; -9: killed, "
+                                f"mostly for lack of memory). Nothing was lost: run the same command again, with {self._setting}: 1."
+                                ) from None
         finally:
             self._idle.put(process)
         if is_done:
             return cast(Result, answer)
-        raise answer if isinstance(answer, TutelageError) else TutelageError(f"cleaning failed in a process of its own:\n{answer}")
+        raise answer if isinstance(answer, TutelageError) else TutelageError(f"the work failed in a process of its own:\n{answer}")
 
 
 def _pipe(pipe: object) -> BinaryIO:
