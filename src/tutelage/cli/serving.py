@@ -17,17 +17,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal
 
+from tutelage.cli.doors import Doors, load_others, open_doors, tell_switch
 from tutelage.cli.terminal import tell_result
-from tutelage.core.errors import GateClosed, ServiceUnavailable, TutelageError
+from tutelage.core.errors import ServiceUnavailable, TutelageError
 from tutelage.core.language import tell_failure, text
 from tutelage.core.records import Language
 from tutelage.desk.desk import Desk, open_desk
 from tutelage.drafting.library import load_shipped
-from tutelage.endpoint.opening import Opener
-from tutelage.endpoint.serving import Door, Served
+from tutelage.endpoint.serving import Door
 from tutelage.pipeline.checks import check
 from tutelage.pipeline.recipe import load_recipe
-from tutelage.pipeline.runs import artifacts, newest_artifact, newest_events, runs
+from tutelage.pipeline.runs import newest_events, runs
 from tutelage.pipeline.stages import Site as Place
 from tutelage.reviews.make import export
 from tutelage.web.app import create_app
@@ -54,7 +54,7 @@ class Maker:
         return self.process.wait()
 
 
-def run_serve(recipe: Path, changes: list[str], *, port: int, with_make: bool, demo_users: bool, work: Path,
+def run_serve(recipe: Path, changes: list[str], *, also: list[Path], port: int, with_make: bool, demo_users: bool, work: Path,
               language: Language | None) -> None:
     """Serve until Ctrl-C. With --make the exit code is 0 once a verdict exists, open or closed."""
     loaded = load_recipe(recipe, changes=changes)
@@ -63,12 +63,14 @@ def run_serve(recipe: Path, changes: list[str], *, port: int, with_make: bool, d
     listening = _listen(port)
     work.mkdir(parents=True, exist_ok=True)
     place = Place(loaded, work)
+    others = load_others(also, place)
     desk = open_desk(place.desk_url)
     desk.put_clauses(load_shipped())
     export(desk, work)
-    door = _open_door(place, desk, tongue)
+    doors = open_doors(place, others, desk, tongue)
     address = f"http://{HOST}:{port}/"
-    site = Site(desk=desk, door=door, work=work, drafting=loaded.recipe.drafting, secret=_secret(work), language=tongue,
+    site = Site(desk=desk, door=doors.own, also=doors.also, budget=doors.budget, work=work, drafting=loaded.recipe.drafting,
+                secret=_secret(work), language=tongue,
                 progress=lambda: newest_events(work, loaded.recipe.name), audience=loaded.recipe.audience,
                 labels_needed=loaded.recipe.reviews.labels_needed, endpoint=loaded.recipe.endpoint,
                 receipts=ReceiptBook(desk, work) if loaded.recipe.endpoint.receipts == "on" else None)
@@ -79,17 +81,17 @@ def run_serve(recipe: Path, changes: list[str], *, port: int, with_make: bool, d
         _greet(desk, address, tongue, demo_users, audience=loaded.recipe.audience)
         if with_make:
             maker.append(_start_make(recipe, changes, work, tongue))
-        threading.Thread(target=_watch, args=(door, stop, maker, tongue, address), daemon=True).start()
+        threading.Thread(target=_watch, args=(doors, stop, maker, tongue, address), daemon=True).start()
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        _serve(create_app(site), listening, ready, door, loaded.recipe.endpoint.stop_seconds)
+        _serve(create_app(site), listening, ready, doors, loaded.recipe.endpoint.stop_seconds)
     except KeyboardInterrupt:
         pass
     finally:
         stop.set()
         code = maker[0].stop() if maker else 0
-        door.close()
+        doors.close()
         if site.receipts:
             site.receipts.close()
         desk.close()
@@ -110,28 +112,6 @@ def _listen(port: int) -> socket.socket:
         raise ServiceUnavailable(f"port {port} on {HOST} cannot be used ({error.strerror}): another program has it. "
                                  f"Stop that program, or choose another port: --port {port + 1 if port < 65535 else port - 1}") from None
     return listening
-
-
-def _open_door(place: Place, desk: Desk, tongue: str) -> Door:
-    open_engine = Opener(place.recipe.endpoint, tell=lambda key, facts: tell_result(text(key, tongue, **facts)))
-    if total := open_engine.budget.total:
-        tell_result(text("run.memory_budget", tongue, gb=total / 1e9))
-    door = Door(place.work, find=lambda stage: newest_artifact(place.work, place.recipe.name, stage), chat_format=place.chat_format,
-                open_engine=open_engine, overrides=desk.overrides,
-                earlier=lambda: artifacts(place.work, place.recipe.name, "endpoint"))
-    try:
-        is_served = door.refresh()
-    except GateClosed as error:  # who answered for it withdrew: the pages go on without it
-        tell_result(text("run.not_switched", tongue, error=tell_failure(error, tongue)))
-        is_served = False
-    if is_served and door.passed_over():
-        tell_switch(door, tongue)
-    if not is_served:
-        if place.base.gguf:
-            door.set_base(Served(place.base.name, open_engine(Path(place.base.gguf), place.base.name), place.chat_format))
-        else:
-            tell_result(text("run.no_base", tongue))
-    return door
 
 
 def _secret(work: Path) -> bytes:
@@ -167,33 +147,25 @@ def _start_make(recipe: Path, changes: list[str], work: Path, tongue: str) -> Ma
     return Maker(subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True))
 
 
-def tell_switch(door: Door, tongue: str) -> None:
-    """Which model drafts from now on, and why that one."""
-    if not (served := door.served()):
-        return
-    if door.passed_over():
-        tell_result(text("run.fell_back", tongue, name=served.name, scores=served.deployment.scores_id if served.deployment else ""))
-    tell_result(text("run.switched" if served.is_gated else "run.switched_overridden", tongue, name=served.name))
-
-
-def _watch(door: Door, stop: threading.Event, maker: list[Maker], tongue: str, address: str) -> None:
-    """Switch the door when a new model has passed, and tell how `make` ended."""
+def _watch(doors: Doors, stop: threading.Event, maker: list[Maker], tongue: str, address: str) -> None:
+    """Switch a door when a new model of its recipe has passed, and tell how `make` ended."""
     told = False
-    complaint = ""
+    complaints: dict[int, str] = {}
     while not stop.wait(REFRESH_SECONDS):
-        try:
-            if door.refresh():
-                tell_switch(door, tongue)
-        except TutelageError as error:
-            if (told_now := tell_failure(error, tongue)) != complaint:
-                complaint = told_now
-                tell_result(text("run.not_switched", tongue, error=complaint))
+        for number, door in enumerate(doors.all):
+            try:
+                if door.refresh():
+                    tell_switch(door, tongue, is_own=door is doors.own)
+            except TutelageError as error:
+                if (told_now := tell_failure(error, tongue)) != complaints.get(number):
+                    complaints[number] = told_now
+                    tell_result(text("run.not_switched", tongue, error=told_now))
         if maker and not told and maker[0].process.poll() not in (None, 0):
             told = True
             tell_result(text("run.goes_on", tongue, address=address))
 
 
-def _serve(app: object, listening: socket.socket, ready: Callable[[], None], door: Door, stop_seconds: float) -> None:
+def _serve(app: object, listening: socket.socket, ready: Callable[[], None], doors: Doors | Door, stop_seconds: float) -> None:
     """Serve until a signal. SIGTERM first tells `not ready`, then ends listening, then waits `stop_seconds` for answers under way.
 
     What is not finished then breaks off with an error that says so.
@@ -208,7 +180,7 @@ def _serve(app: object, listening: socket.socket, ready: Callable[[], None], doo
             ready()
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            door.leave()
+            doors.leave()
             if self.leaves_at is None and sig == signal.SIGTERM:
                 self.leaves_at = time.monotonic() + LEAVE_SECONDS
             else:
@@ -220,7 +192,7 @@ def _serve(app: object, listening: socket.socket, ready: Callable[[], None], doo
             return await super().on_tick(counter)
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            too_late = threading.Timer(stop_seconds, door.cut)
+            too_late = threading.Timer(stop_seconds, doors.cut)
             too_late.start()
             await super().shutdown(sockets=sockets)
             too_late.cancel()

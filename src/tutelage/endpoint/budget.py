@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tutelage.core.errors import InputError
@@ -38,14 +38,18 @@ class MemoryBudget:
         with self._lock:
             return sum(self._taken.values())
 
-    def take(self, path: Path) -> Callable[[], None]:
-        """Take what a file needs; what is given back gives it back. Raises InputError, with what to lower, if it does not fit."""
-        head = read_head(path)
-        need = memory_need(head, context_length=self._settings.context_length, parallel=self._settings.parallel, scorers=SCORERS)
+    def take(self, path: Path, adapters: Sequence[Path] = ()) -> Callable[[], None]:
+        """Take what a file needs, with the adapters on it; what is given back gives it back.
+
+        Raises InputError, with what to lower, if it does not fit.
+        """
+        head, size = read_head(path), sum(adapter.stat().st_size for adapter in adapters)
+        need = memory_need(head, context_length=self._settings.context_length, parallel=self._settings.parallel, scorers=SCORERS,
+                           adapters=size)
         with self._lock:
             left = None if self.total is None else self.total - sum(self._taken.values())
             if left is not None and need.total > left:
-                fits = largest_context(head, left, parallel=self._settings.parallel, scorers=SCORERS, least=LEAST_CONTEXT)
+                fits = largest_context(head, left, parallel=self._settings.parallel, scorers=SCORERS, least=LEAST_CONTEXT, adapters=size)
                 raise InputError(self._refusal(path, need, left, fits))
             number = max(self._taken, default=0) + 1
             self._taken[number] = need.total

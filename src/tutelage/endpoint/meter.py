@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tutelage.core.records import Answer, GateDecision
 
 # Upper ends in seconds, those of vLLM's request_latency_buckets as far as a processor needs them.
 BUCKETS = (0.1, 0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 240.0)
+
+GATE: dict[str, Callable[[GateDecision], float]] = {"difference": lambda gate: gate.difference, "low": lambda gate: gate.low,
+                                                    "high": lambda gate: gate.high, "rows": lambda gate: float(gate.n)}
 
 
 @dataclass
@@ -58,28 +61,28 @@ class Meter:
         with self._lock:
             self._refused[status] += 1
 
-    def page(self, *, model: str, running: int, waiting: int, gate: GateDecision | None) -> str:
-        """Everything in Prometheus' text format; `gate` is that of the served model."""
+    def page(self, *, model: str, running: int, waiting: int, gates: Mapping[str, GateDecision], more: Sequence[str] = ()) -> str:
+        """Everything in Prometheus' text format; `gates` are those of the served models, `more` are lines about their engines."""
         with self._lock:
-            lines = [*_one("vllm:num_requests_running", "gauge", [({"model_name": model}, running)]),
-                     *_one("vllm:num_requests_waiting", "gauge", [({"model_name": model}, waiting)])]
+            lines = [*one_metric("vllm:num_requests_running", "gauge", [({"model_name": model}, running)]),
+                     *one_metric("vllm:num_requests_waiting", "gauge", [({"model_name": model}, waiting)])]
             for what in ("prompt", "generation"):
-                lines += _one(f"vllm:{what}_tokens_total", "counter",
-                              [({"model_name": name}, count) for (name, kind), count in sorted(self._tokens.items()) if kind == what])
-            lines += _one("vllm:request_success_total", "counter", [({"model_name": name, "finished_reason": reason}, count)
-                                                                    for (name, reason), count in sorted(self._ended.items())])
-            lines += _one("tutelage:requests_refused_total", "counter",
-                          [({"status": str(status)}, count) for status, count in sorted(self._refused.items())])
+                lines += one_metric(f"vllm:{what}_tokens_total", "counter",
+                                    [({"model_name": name}, count) for (name, kind), count in sorted(self._tokens.items()) if kind == what])
+            lines += one_metric("vllm:request_success_total", "counter", [({"model_name": name, "finished_reason": reason}, count)
+                                                                          for (name, reason), count in sorted(self._ended.items())])
+            lines += one_metric("tutelage:requests_refused_total", "counter",
+                                [({"status": str(status)}, count) for status, count in sorted(self._refused.items())])
             lines += _spread("vllm:time_to_first_token_seconds", self._first)
             lines += _spread("vllm:e2e_request_latency_seconds", self._whole)
-        if gate:
-            labels = {"model_name": model, "metric": gate.metric, "verdict": gate.verdict}
-            for name, value in (("difference", gate.difference), ("low", gate.low), ("high", gate.high), ("rows", float(gate.n))):
-                lines += _one(f"tutelage:gate_{name}", "gauge", [(labels, value)])
-        return "\n".join(lines) + "\n"
+        labelled = [({"model_name": name, "metric": gate.metric, "verdict": gate.verdict}, gate) for name, gate in gates.items()]
+        for what in GATE if labelled else {}:
+            lines += one_metric(f"tutelage:gate_{what}", "gauge", [(labels, GATE[what](gate)) for labels, gate in labelled])
+        return "\n".join([*lines, *more]) + "\n"
 
 
-def _one(name: str, kind: str, values: Sequence[tuple[dict[str, str], float]]) -> list[str]:
+def one_metric(name: str, kind: str, values: Sequence[tuple[dict[str, str], float]]) -> list[str]:
+    """The lines of one number, with its labels."""
     return [f"# TYPE {name} {kind}", *(f"{name}{_labels(labels)} {value}" for labels, value in values)]
 
 
@@ -96,4 +99,4 @@ def _spread(name: str, spreads: dict[str, Spread]) -> list[str]:
 
 def _labels(labels: dict[str, str]) -> str:
     escaped = (value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") for value in labels.values())
-    return "{" + ",".join(f'{name}="{value}"' for name, value in zip(labels, escaped, strict=True)) + "}"
+    return "{" + ",".join(f'{name}="{value}"' for name, value in zip(labels, escaped, strict=True)) + "}" if labels else ""

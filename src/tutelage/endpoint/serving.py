@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from tutelage.core.records import Deployment, GateDecision, Override
 from tutelage.core.store import Artifact
 from tutelage.endpoint.overrides import is_covered, read_gate, verdict_key
 from tutelage.engine.child_engine import Restarts
+from tutelage.engine.gguf_adapter import check_base, parts_of
 
 OpenEngine = Callable[[Path, str], Engine]
 FindArtifact = Callable[[str], Artifact | None]
@@ -33,9 +34,10 @@ class Served:
     engine: Engine
     chat_format: ChatFormat
     deployment: Deployment | None = None
-    users: int = field(default=0, repr=False)
-    is_retired: bool = field(default=False, repr=False)
-    is_closed: bool = field(default=False, repr=False)
+    _users: int = field(default=0, init=False, repr=False)
+    _is_retired: bool = field(default=False, init=False, repr=False)
+    _is_closed: bool = field(default=False, init=False, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     @property
     def is_gated(self) -> bool:
@@ -46,6 +48,36 @@ class Served:
     def is_ready(self) -> bool:
         """Whether its engine can answer now; one that died comes back by itself."""
         return not isinstance(self.engine, Restarts) or self.engine.is_ready()
+
+    @contextmanager
+    def use(self) -> Iterator[Engine]:
+        """Its engine, held open until the block ends even if it is replaced meanwhile.
+
+        Raises ServiceUnavailable if it was closed before the block began; asking the door again gives its successor.
+        """
+        with self._lock:
+            if self._is_closed:
+                raise ServiceUnavailable(f"{self.name}: was replaced by a newer model a moment ago. Send the request again.")
+            self._users += 1
+        try:
+            yield self.engine
+        finally:
+            with self._lock:
+                self._users -= 1
+            self._close_if_free()
+
+    def retire(self) -> None:
+        """Close its engine as soon as nobody uses it any more."""
+        with self._lock:
+            self._is_retired = True
+        self._close_if_free()
+
+    def _close_if_free(self) -> None:
+        with self._lock:
+            is_free = self._is_retired and self._users == 0 and not self._is_closed
+            self._is_closed = self._is_closed or is_free
+        if is_free:
+            self.engine.close()
 
 
 def check_deployment(deployment: Deployment, work: Path, chat_format: ChatFormat, standing: Sequence[Override] = ()) -> Path:
@@ -63,6 +95,7 @@ def check_deployment(deployment: Deployment, work: Path, chat_format: ChatFormat
     if chat_format.hash != deployment.chat_format_hash:
         raise ArtifactError(f"{deployment.name}: was scored with chat format {deployment.chat_format_hash}, but this version renders "
                             f"{chat_format.hash}. Run `tutelage make` to score it again.")
+    check_base(parts_of(path))
     return path
 
 
@@ -139,22 +172,18 @@ class Door:
         scores = self._find("scores")
         return read_gate(scores) if scores else None
 
-    @contextmanager
-    def use(self, served: Served) -> Iterator[Engine]:
-        """Its engine, held open until the block ends even if the door switches meanwhile.
-
-        Raises ServiceUnavailable if it was closed before the block began; asking the door again gives its successor.
-        """
-        with self._lock:
-            if served.is_closed:
-                raise ServiceUnavailable(f"{served.name}: was replaced by a newer model a moment ago. Send the request again.")
-            served.users += 1
+    def upcoming(self) -> Path | None:
+        """The copy that the next refresh would open, None if there is none that may be served."""
+        newest = self._find("endpoint")
         try:
-            yield served.engine
-        finally:
-            with self._lock:
-                served.users -= 1
-            self._close_if_free(served)
+            found = self._allowed(newest) if newest else None
+        except (GateClosed, ArtifactError):
+            return None
+        return found.path if found else None
+
+    def use(self, served: Served) -> AbstractContextManager[Engine]:
+        """Its engine, held open until the block ends even if the door switches meanwhile; raises as `Served.use` does."""
+        return served.use()
 
     def refresh(self) -> bool:
         """Load and switch to the newest deployment if it is another one. True when the door switched.
@@ -243,17 +272,8 @@ class Door:
         if served is None:
             return
         if linger:
-            later = threading.Timer(linger, self._retire, [served])
+            later = threading.Timer(linger, served.retire)
             later.daemon = True
             later.start()
             return
-        with self._lock:
-            served.is_retired = True
-        self._close_if_free(served)
-
-    def _close_if_free(self, served: Served) -> None:
-        with self._lock:
-            is_free = served.is_retired and served.users == 0 and not served.is_closed
-            served.is_closed = served.is_closed or is_free
-        if is_free:
-            served.engine.close()
+        served.retire()

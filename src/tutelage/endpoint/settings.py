@@ -1,12 +1,15 @@
 """What may be asked of the endpoint."""
 
-from typing import Literal
+from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
 
 from tutelage.core.settings import Settings
 
 LEAST_CONTEXT = 256
+Address = Annotated[str, Field(pattern=r"^https?://[^\s?#@]+$")]
 
 
 class EndpointSettings(Settings):
@@ -35,3 +38,22 @@ class EndpointSettings(Settings):
     80 % of what is free when the service starts."""
     stop_seconds: float = Field(default=30.0, ge=0, le=3600)
     """Seconds that answers under way may go on after the service was told to stop; then they are cut off."""
+    engine: Literal["llama.cpp", "vllm"] = "llama.cpp"
+    """What answers: "llama.cpp" reads the copy that passed, on this machine; "vllm" is started here for the merged model, or stands at
+    `urls`."""
+    urls: tuple[Address, ...] = Field(default=(), max_length=64)
+    """With "vllm": addresses, each ending in /v1, of services that serve the merged model under the name NAME-MODELID (vLLM, or any with
+    OpenAI's /completions that takes token ids). Requests are spread over them; left out: vLLM is started on this machine."""
+    gpus: int = Field(default=1, ge=1, le=64)
+    """With "vllm" and no `urls`: how many GPUs of this machine share the model."""
+
+    @model_validator(mode="after")
+    def _one_engine(self) -> EndpointSettings:
+        if self.engine != "vllm" and (self.urls or self.gpus != 1):
+            raise ValueError(f"names {'urls' if self.urls else 'gpus'}, which belong to another engine than {self.engine}. "
+                             "Set engine: vllm, or leave them out.")
+        if self.urls and self.gpus != 1:
+            raise ValueError("names urls and gpus; the services at urls have their own GPUs. Leave gpus out.")
+        if len(set(self.urls)) != len(self.urls):
+            raise ValueError("names an address in urls twice. Leave one out.")
+        return self

@@ -43,6 +43,13 @@ class Restarts(Protocol):
         ...
 
 
+@runtime_checkable
+class StandsFor(Protocol):
+    """An engine through which another one answers, of the class `kind`."""
+
+    kind: str
+
+
 class Child:
     """One process with one engine. Safe with threads. `ended` is called once, from a thread of its own, when the process is gone."""
 
@@ -269,4 +276,4 @@ def open_apart(open_engine: OpenEngine, *, vocabulary: Tokenizer, tell: Tell,
 
 def kind_of(engine: Engine) -> str:
     """The class of the engine that answers, also of one in a process of its own."""
-    return engine.kind if isinstance(engine, ChildEngine) else type(engine).__name__
+    return engine.kind if isinstance(engine, StandsFor) else type(engine).__name__

@@ -17,6 +17,7 @@ import numpy as np
 from tutelage.core.engine import CannotDo
 from tutelage.core.errors import InputError, ServiceUnavailable
 from tutelage.core.records import Answer, Constraint, Sampling, TokenChance, TokenScore
+from tutelage.engine.gguf_adapter import parts_of
 from tutelage.engine.gguf_file import read_head
 from tutelage.engine.gguf_memory import memory_need, number
 from tutelage.engine.llama_library import LlamaScorer, LlamaVocabulary, library
@@ -32,23 +33,29 @@ class GgufEngine(Spelling[LlamaVocabulary]):
     """Answers with a GGUF file. Up to `parallel` answers are made at once, each with `context_length` tokens of room.
 
     `threads` None leaves one core to everything else: with as many threads as cores, llama.cpp crawls when a core is busy. `scorers` rows
-    are scored at once, each with memory of its own; None: one for each core.
+    are scored at once, each with memory of its own; None: one for each core. `adapters` are files of LoRA adapters on this one: each
+    call names one by its number, or none. Answers of different adapters are made at the same time, each step for one of them. A file that
+    is an adapter itself is always taken, on its base.
     """
 
     def __init__(self, path: Path, *, name: str, context_length: int = 2048, parallel: int = 1, threads: int | None = None,
-                 scorers: int | None = None) -> None:
+                 scorers: int | None = None, adapters: Sequence[Path] = ()) -> None:
         self.name = name
         self.context_length = context_length
         self._path = path
+        parts = parts_of(path)
+        self._adapters = (parts.adapter,) if parts.adapter else tuple(adapters)
+        self._own = 0 if parts.adapter else None
         self._parallel = parallel
         self._scorers = scorers or os.cpu_count() or 1
         self._threads = threads or max(1, (os.cpu_count() or 2) - 1)
-        self._head = read_head(path)
+        self._head = read_head(parts.weights)
         trained = number(self._head, "context_length")
         if context_length > trained:
             raise InputError(f"{path}: context_length is {context_length}; this model was made for at most {trained}. Lower it.")
         self._vocabulary = LlamaVocabulary(path)
-        self._server: Any = _start(path, context_length=context_length * parallel, parallel=parallel, threads=self._threads)
+        self._server: Any = _start(parts.weights, context_length=context_length * parallel, parallel=parallel, threads=self._threads,
+                                   adapters=self._adapters)
         self._scorer: LlamaScorer | None = None
         self._scoring = threading.Lock()
         self._stops = 0
@@ -60,39 +67,39 @@ class GgufEngine(Spelling[LlamaVocabulary]):
             self._slots.put(slot)
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, end_ids: Sequence[int],
-                 constraint: Constraint | None = None) -> list[Answer]:
+                 constraint: Constraint | None = None, adapter: int | None = None) -> list[Answer]:
         """One reply to each prompt, up to `parallel` at once."""
         for prompt in prompts:
             self._check_asked(prompt, sampling)
-        request = self._request(sampling, constraint)
+        request = self._request(sampling, constraint, adapter)
         return list(self._workers.map(lambda prompt: self._complete(prompt, request, sampling, end_ids, lambda _: True), prompts))
 
     def stream(self, prompt_ids: Sequence[int], sampling: Sampling, *, end_ids: Sequence[int],
-               constraint: Constraint | None = None) -> Iterator[str | Answer]:
+               constraint: Constraint | None = None, adapter: int | None = None) -> Iterator[str | Answer]:
         """Pieces of text as they come, then the Answer. Several threads may stream at once."""
         self._check_asked(prompt_ids, sampling)
-        return self._stream(prompt_ids, self._request(sampling, constraint), sampling, end_ids)
+        return self._stream(prompt_ids, self._request(sampling, constraint, adapter), sampling, end_ids)
 
     def stream_each(self, prompt_ids: Sequence[int], samplings: Sequence[Sampling], *, end_ids: Sequence[int],
-                    constraint: Constraint | None = None) -> Generator[str | Answer, None, None]:
+                    constraint: Constraint | None = None, adapter: int | None = None) -> Generator[str | Answer, None, None]:
         """Replies to one prompt, which goes through the model once: they are made one after another in one slot that keeps it."""
         for sampling in samplings:
             self._check_asked(prompt_ids, sampling)
-        return self._stream_each(prompt_ids, samplings, end_ids, constraint)
+        return self._stream_each(prompt_ids, [self._request(sampling, constraint, adapter) for sampling in samplings], samplings, end_ids)
 
-    def score(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[TokenScore]]:
+    def score(self, rows: Sequence[Sequence[int]], starts: Sequence[int], *, adapter: int | None = None) -> list[list[TokenScore]]:
         """Log-probabilities of each row's tokens from its start on, by the same code that generates."""
         self._check_scored(rows, starts)
         with self._scoring:
-            found = self._open_scorer().score(rows, starts)
+            found = self._open_scorer().score(rows, starts, adapter=adapter)
         return [[TokenScore(token_id=token, logprob=logprob) for token, logprob in zip(row[start:], logprobs, strict=True)]
                 for row, start, logprobs in zip(rows, starts, found, strict=True)]
 
-    def chances(self, row: Sequence[int], start: int, *, likeliest: int) -> list[TokenChance]:
+    def chances(self, row: Sequence[int], start: int, *, likeliest: int, adapter: int | None = None) -> list[TokenChance]:
         """What else could have stood in the place of each token from `start` on, by the same code that scores."""
         self._check_scored([row], [start])
         with self._scoring:
-            found = self._open_scorer().likeliest(row, start, likeliest)
+            found = self._open_scorer().likeliest(row, start, likeliest, adapter=adapter)
         return [TokenChance(token_id=token, logprob=logprob,
                             likeliest=tuple(TokenScore(token_id=other, logprob=value) for other, value in others))
                 for token, (logprob, others) in zip(row[start:], found, strict=True)]
@@ -104,32 +111,34 @@ class GgufEngine(Spelling[LlamaVocabulary]):
         with self._scoring:
             return self._open_scorer().best_next(prompts)
 
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
+    def embed(self, texts: Sequence[str], *, adapter: int | None = None) -> np.ndarray:
         """The mean of the last hidden states, of unit length. A language model is a weak source of such vectors."""
-        return self.vectors([self.tokenize(text) for text in texts])
+        return self.vectors([self.tokenize(text) for text in texts], adapter=adapter)
 
-    def vectors(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
+    def vectors(self, rows: Sequence[Sequence[int]], *, adapter: int | None = None) -> np.ndarray:
         """The same for rows of token ids."""
         for row in rows:
             check_embedded(row, self.context_length)
             check_tokens(row, self._vocabulary.size)
         with self._scoring:
-            found = self._open_scorer().vectors(rows)
+            found = self._open_scorer().vectors(rows, adapter=adapter)
         width = number(self._head, "embedding_length")
         return np.stack([vector / np.linalg.norm(vector) for vector in found]) if found else np.zeros((0, width), np.float32)
 
     def load_adapter(self, name: str, folder: str) -> None:
         """Not offered: llama.cpp takes adapters at its start only."""
         raise CannotDo(f"adapter {name!r}: the GGUF engine takes no adapter while it runs. Merge it (`tutelage make --until model`) "
-                       "and serve the file, or use TorchEngine with the model folder.")
+                       "and serve the file, open the engine with it, or use TorchEngine with the model folder.")
 
     def unload_adapter(self, name: str) -> None:
-        """Not offered: there is never an adapter."""
-        raise CannotDo(f"adapter {name!r}: the GGUF engine has no adapters. Use TorchEngine with the model folder.")
+        """Not offered: llama.cpp keeps those that it was started with."""
+        raise CannotDo(f"adapter {name!r}: the GGUF engine keeps the adapters that it was opened with. Use TorchEngine with the model "
+                       "folder.")
 
     def memory_bytes(self) -> int:
         """Bytes of the file and of the keys and values of all answers at full length."""
-        need = memory_need(self._head, context_length=self.context_length, parallel=self._parallel, scorers=self._scorers)
+        need = memory_need(self._head, context_length=self.context_length, parallel=self._parallel, scorers=self._scorers,
+                           adapters=sum(path.stat().st_size for path in self._adapters))
         return need.weights + need.keys_and_values
 
     def cancel(self) -> None:
@@ -159,7 +168,8 @@ class GgufEngine(Spelling[LlamaVocabulary]):
     def _open_scorer(self) -> LlamaScorer:
         """The scorer, loaded when it is first needed: serving does not pay for it."""
         if self._scorer is None:
-            self._scorer = LlamaScorer(self._path, context_length=self.context_length, workers=self._scorers)
+            self._scorer = LlamaScorer(self._path, context_length=self.context_length, workers=self._scorers,
+                                       adapters=() if self._own is not None else self._adapters)
         return self._scorer
 
     def _stream(self, prompt_ids: Sequence[int], request: Chunk, sampling: Sampling, end_ids: Sequence[int]) -> Iterator[str | Answer]:
@@ -183,13 +193,12 @@ class GgufEngine(Spelling[LlamaVocabulary]):
             is_wanted.clear()
             whole.cancel()
 
-    def _stream_each(self, prompt_ids: Sequence[int], samplings: Sequence[Sampling], end_ids: Sequence[int],
-                     constraint: Constraint | None) -> Generator[str | Answer, None, None]:
+    def _stream_each(self, prompt_ids: Sequence[int], requests: Sequence[Chunk], samplings: Sequence[Sampling],
+                     end_ids: Sequence[int]) -> Generator[str | Answer, None, None]:
         with self._slot() as slot:
-            for number, sampling in enumerate(samplings):
+            for number, (request, sampling) in enumerate(zip(requests, samplings, strict=True)):
                 # The first one reads the prompt whatever was in the slot: nothing of another request is ever taken over.
-                request = {**self._request(sampling, constraint), SLOT: slot, "cache_prompt": number > 0}
-                yield from self._stream(prompt_ids, request, sampling, end_ids)
+                yield from self._stream(prompt_ids, {**request, SLOT: slot, "cache_prompt": number > 0}, sampling, end_ids)
 
     @contextmanager
     def _slot(self) -> Iterator[int]:
@@ -207,13 +216,18 @@ class GgufEngine(Spelling[LlamaVocabulary]):
         """
         return [*self._vocabulary.spell(data.removesuffix(self._vocabulary.bytes_of(last))), last]
 
-    def _request(self, sampling: Sampling, constraint: Constraint | None) -> Chunk:
+    def _request(self, sampling: Sampling, constraint: Constraint | None, adapter: int | None = None) -> Chunk:
         """What llama.cpp's server is asked beside the prompt. Ids and bytes of tokens come with the log-probabilities."""
-        asked = {"n_predict": sampling.max_tokens, "stream": True, "n_probs": 1, "cache_prompt": False,
+        number = self._own if adapter is None else adapter
+        if number is not None and not 0 <= number < len(self._adapters):
+            raise InputError(f"{self.name}: adapter {number} is not there; it was opened with {len(self._adapters)}.")
+        asked: Chunk = {"n_predict": sampling.max_tokens, "stream": True, "n_probs": 1, "cache_prompt": False,
                  "temperature": max(0.0, sampling.temperature), "top_p": sampling.top_p, "top_k": 0, "min_p": 0.0, "seed": sampling.seed,
                  "repeat_penalty": sampling.repetition_penalty, "repeat_last_n": penalty_window(sampling, self.context_length),
                  "presence_penalty": sampling.presence_penalty, "frequency_penalty": sampling.frequency_penalty,
                  "logit_bias": [list(one) for one in sampling.logit_bias], "samplers": ["penalties", "temperature", "top_p"]}
+        if self._adapters:  # those that are not named have no part in the answer
+            asked["lora"] = [] if number is None else [{"id": number, "scale": 1.0}]
         return {**asked, "grammar": constraint.grammar} if constraint else asked
 
     def _complete(self, prompt: Sequence[int], request: Chunk, sampling: Sampling, end_ids: Sequence[int],
@@ -250,13 +264,16 @@ class GgufEngine(Spelling[LlamaVocabulary]):
         return reply.answer()
 
 
-def _start(path: Path, *, context_length: int, parallel: int, threads: int) -> Any:
+def _start(path: Path, *, context_length: int, parallel: int, threads: int, adapters: Sequence[Path] = ()) -> Any:
     """A running llama.cpp server. Its HTTP door, which we do not use, is locked with a random key."""
     library()  # says what to install if the package is absent
     import xllamacpp
 
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(path)
+    if adapters:
+        parameters.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(adapter), 1.0) for adapter in adapters]
+        parameters.lora_init_without_apply = True  # each request names its own
     parameters.n_ctx, parameters.n_parallel = context_length, parallel
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
     parameters.cache_ram_mib = 0  # its hidden store of prompts may grow to 8 GiB otherwise

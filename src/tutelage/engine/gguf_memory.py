@@ -16,8 +16,8 @@ TOKEN_BYTES = 400  # a token of the vocabulary, which is held twice
 
 @dataclass(frozen=True)
 class MemoryNeed:
-    """Bytes, by what they are for. `weights` is the file; `scoring` is a second reader of it, opened by the first request for
-    log-probabilities; `work` is the process, the vocabulary and what one batch needs.
+    """Bytes, by what they are for. `weights` is the file with the adapters on it; `scoring` is a second reader of it, opened by the first
+    request for log-probabilities; `work` is the process, the vocabulary and what one batch needs.
     """
 
     weights: int
@@ -31,13 +31,14 @@ class MemoryNeed:
         return self.weights + self.keys_and_values + self.scoring + self.work
 
 
-def memory_need(head: Head, *, context_length: int, parallel: int, scorers: int) -> MemoryNeed:
-    """What an engine takes at most: `parallel` answers and `scorers` rows at once, each of `context_length` tokens.
+def memory_need(head: Head, *, context_length: int, parallel: int, scorers: int, adapters: int = 0) -> MemoryNeed:
+    """What an engine takes at most: `parallel` answers and `scorers` rows at once, each of `context_length` tokens, and `adapters` bytes of
+    adapters on the file.
 
     Sliding windows are counted as full attention, as llama.cpp may keep them so.
     """
     tokens = max((tensor.shape[0] for tensor in head.tensors if tensor.name == "token_embd.weight"), default=0)
-    weights = head.path.stat().st_size
+    weights = head.path.stat().st_size + adapters
     place = _bytes_a_token(head) * context_length
     width = number(head, "embedding_length")
     batch = BATCH * 4 * (8 * width + 3 * _largest(head, "feed_forward_length"))
@@ -54,9 +55,9 @@ def number(head: Head, fact: str) -> int:
     return value
 
 
-def largest_context(head: Head, budget: int, *, parallel: int, scorers: int, least: int, step: int = 256) -> int:
+def largest_context(head: Head, budget: int, *, parallel: int, scorers: int, least: int, adapters: int = 0, step: int = 256) -> int:
     """The longest context, in steps, with which the file fits into `budget` bytes; 0 if not even `least` tokens do."""
-    need = memory_need(head, context_length=0, parallel=parallel, scorers=scorers).total
+    need = memory_need(head, context_length=0, parallel=parallel, scorers=scorers, adapters=adapters).total
     a_token = _bytes_a_token(head) * (parallel + scorers)
     fits = (budget - need) // a_token // step * step if a_token else 0
     return fits if fits >= least else 0

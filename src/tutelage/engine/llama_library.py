@@ -20,6 +20,7 @@ import numpy as np
 
 from tutelage.core.errors import ExtraMissing, InputError
 from tutelage.engine.beginning import shared_beginning
+from tutelage.engine.gguf_adapter import parts_of
 from tutelage.engine.sampling import check_text
 
 INSTALL = "pip install xllamacpp==2026.10.11549"
@@ -65,6 +66,8 @@ def library() -> ctypes.CDLL:
         "llama_vocab_is_control": (ctypes.c_bool, [HANDLE, ctypes.c_int32]),
         "llama_tokenize": (ctypes.c_int32, [HANDLE, TEXT, ctypes.c_int32, TOKENS, ctypes.c_int32, ctypes.c_bool, ctypes.c_bool]),
         "llama_token_to_piece": (ctypes.c_int32, [HANDLE, ctypes.c_int32, TEXT, ctypes.c_int32, ctypes.c_int32, ctypes.c_bool]),
+        "llama_adapter_lora_init": (HANDLE, [HANDLE, TEXT]),
+        "llama_set_adapters_lora": (ctypes.c_int32, [HANDLE, ctypes.POINTER(HANDLE), ctypes.c_size_t, ctypes.POINTER(ctypes.c_float)]),
         "llama_log_set": (None, [HANDLE, HANDLE]), "llama_supports_mmap": (ctypes.c_bool, []),
     }
     try:
@@ -87,7 +90,7 @@ class LlamaVocabulary:
 
     def __init__(self, path: Path) -> None:
         self._library = library()
-        self._model = load_model(path, vocabulary_only=True)
+        self._model = load_model(parts_of(path).weights, vocabulary_only=True)
         self._handle = self._library.llama_model_get_vocab(self._model)
         self.size = int(self._library.llama_vocab_n_tokens(self._handle))
 
@@ -147,11 +150,16 @@ class LlamaScorer:
     """Log-probabilities of given tokens, computed by llama.cpp from a GGUF file.
 
     Each of `workers` computes rows of its own with one thread: threads that share a row wait for each other, and crawl
-    when another program takes a core.
+    when another program takes a core. Where `adapters` are given, each call names one by its number, or none; an adapter at `path` itself
+    is always taken.
     """
 
-    def __init__(self, path: Path, *, context_length: int, workers: int) -> None:
-        self._model = load_model(path, vocabulary_only=False)
+    def __init__(self, path: Path, *, context_length: int, workers: int, adapters: Sequence[Path] = ()) -> None:
+        parts = parts_of(path)
+        self._model = load_model(parts.weights, vocabulary_only=False)
+        # llama.cpp wants them loaded before the first context, and frees them with the model.
+        self._adapters = [_load_adapter(self._model, adapter) for adapter in ([parts.adapter] if parts.adapter else adapters)]
+        self._own = 0 if parts.adapter else None
         self._contexts = [LlamaContext(self._model, path, context_length) for _ in range(workers)]
         self._free: queue.SimpleQueue[LlamaContext] = queue.SimpleQueue()
         for context in self._contexts:
@@ -162,27 +170,30 @@ class LlamaScorer:
         """Logits for each token of a row from `start` (>= 1) on, each given all before it: shape (vocabulary,), valid until the next."""
         context = self._free.get()
         try:
+            context.wear(self._handle(None))
             yield from context.foretell(row, start)
         finally:
             self._free.put(context)
 
-    def score(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[float]]:
+    def score(self, rows: Sequence[Sequence[int]], starts: Sequence[int], *, adapter: int | None = None) -> list[list[float]]:
         """Natural-log probabilities of each row's tokens from its start (>= 1) on, each given all before it."""
         shared = shared_beginning(rows, starts)
-        return list(self._pool.map(lambda row, start: self._with_context(lambda context: context.score(row, start, shared)), rows, starts))
+        return list(self._pool.map(lambda row, start: self._with_context(lambda context: context.score(row, start, shared), adapter),
+                                   rows, starts))
 
-    def likeliest(self, row: Sequence[int], start: int, count: int) -> list[tuple[float, list[tuple[int, float]]]]:
+    def likeliest(self, row: Sequence[int], start: int, count: int, *,
+                  adapter: int | None = None) -> list[tuple[float, list[tuple[int, float]]]]:
         """For each token of a row from its start on: its log-probability, and the likeliest tokens there with theirs."""
-        return self._with_context(lambda context: context.likeliest(row, start, count))
+        return self._with_context(lambda context: context.likeliest(row, start, count), adapter)
 
     def best_next(self, prompts: Sequence[Sequence[int]]) -> list[int]:
         """The likeliest token after each prompt."""
         shared = shared_beginning(prompts, [len(prompt) for prompt in prompts])
         return list(self._pool.map(lambda prompt: self._with_context(lambda context: context.best_next(prompt, shared)), prompts))
 
-    def vectors(self, rows: Sequence[Sequence[int]]) -> list[np.ndarray]:
+    def vectors(self, rows: Sequence[Sequence[int]], *, adapter: int | None = None) -> list[np.ndarray]:
         """The mean of each row's last hidden states, shape (width,), float32."""
-        return list(self._pool.map(lambda row: self._with_context(lambda context: context.vector(row)), rows))
+        return list(self._pool.map(lambda row: self._with_context(lambda context: context.vector(row), adapter), rows))
 
     def close(self) -> None:
         """Free weights and contexts."""
@@ -191,12 +202,17 @@ class LlamaScorer:
             context.close()
         library().llama_model_free(self._model)
 
-    def _with_context(self, work: Callable[[LlamaContext], Result]) -> Result:
+    def _with_context(self, work: Callable[[LlamaContext], Result], adapter: int | None = None) -> Result:
         context = self._free.get()
         try:
+            context.wear(self._handle(adapter))
             return work(context)
         finally:
             self._free.put(context)
+
+    def _handle(self, adapter: int | None) -> int | None:
+        number = self._own if adapter is None else adapter
+        return None if number is None else self._adapters[number]
 
 
 class LlamaContext:
@@ -214,6 +230,17 @@ class LlamaContext:
                              "Free memory, or ask for a shorter context.")
         self._library.llama_set_n_threads(self._context, 1, 1)
         self._held: list[int] = []  # the tokens in memory that the next row may begin with
+        self._worn: int | None = None
+
+    def wear(self, adapter: int | None) -> None:
+        """Compute with this adapter from now on, or with none. What was read with another one is forgotten."""
+        if adapter == self._worn:
+            return
+        handles, scales = (HANDLE * 1)(adapter), (ctypes.c_float * 1)(1.0)
+        answer = self._library.llama_set_adapters_lora(self._context, handles, 0 if adapter is None else 1, scales)
+        if answer != 0:
+            raise InputError(f"llama.cpp could not put on an adapter (it answered {answer}). Make the file again.")
+        self._worn, self._held = adapter, []
 
     def foretell(self, row: Sequence[int], start: int) -> Iterator[np.ndarray]:
         """Logits for each token from `start` on, shape (vocabulary,), valid until the next."""
@@ -321,4 +348,12 @@ def load_model(path: Path, *, vocabulary_only: bool) -> int:
     if handle is None:
         raise InputError(f"{path}: llama.cpp cannot load this model: it is damaged, or of an architecture that it does not know. "
                          "Copy or make it again.")
+    return handle
+
+
+def _load_adapter(model: int, path: Path) -> int:
+    """A handle of the adapter in a GGUF file, for this model. Raises InputError if it does not fit."""
+    handle: int | None = library().llama_adapter_lora_init(model, str(path).encode())
+    if handle is None:
+        raise InputError(f"{path}: llama.cpp cannot put this adapter on its base: it is damaged, or of another base. Make it again.")
     return handle

@@ -31,6 +31,10 @@ class Refused(Exception):
         self.status, self.message = status, message
 
 
+class Busy(ServiceUnavailable):
+    """The service is there and cannot answer this now."""
+
+
 def is_address(text: str) -> bool:
     """Whether a text is meant as the address of a service."""
     return text.startswith(("http://", "https://"))
@@ -58,14 +62,16 @@ def is_loopback(host: str) -> bool:
 
 
 class Connection:
-    """Asks one service. Several threads may ask at once. `timeout` is how long it may be silent, in seconds."""
+    """Asks one service, `tries` times where it does not answer. Several threads may ask at once. `timeout` is how long it may be silent,
+    in seconds.
+    """
 
-    def __init__(self, address: str, *, key: str, timeout: float, wait: float = 0.5) -> None:
+    def __init__(self, address: str, *, key: str, timeout: float, wait: float = 0.5, tries: int = TRIES) -> None:
         self.address = checked_address(address, has_key=bool(key))
         host = urlsplit(self.address).hostname or ""
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        self._wait = wait
-        self._client = httpx2.Client(headers=headers, timeout=httpx2.Timeout(timeout, connect=CONNECT_SECONDS),
+        self._wait, self._tries = wait, tries
+        self._client = httpx2.Client(headers=headers, timeout=httpx2.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
                                      trust_env=not is_loopback(host), follow_redirects=False)
 
     def get(self, path: str) -> Json:
@@ -81,10 +87,10 @@ class Connection:
 
         Raises as `get` does; only the beginning is tried again, for what was said cannot be taken back.
         """
-        for attempt in range(TRIES):
+        for attempt in range(self._tries):
             try:
                 with self._client.stream("POST", self.address + path, json=dict(body)) as response:
-                    if response.status_code in BUSY and attempt < TRIES - 1:
+                    if response.status_code in BUSY and attempt < self._tries - 1:
                         self._pause(attempt, response.headers.get("retry-after"))
                         continue
                     if response.status_code != 200:
@@ -95,7 +101,7 @@ class Connection:
                         yield from self._lines(response)
                 return
             except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-                if attempt == TRIES - 1:
+                if attempt == self._tries - 1:
                     raise self._silent(error) from None
                 self._pause(attempt, None)
             except httpx2.TransportError as error:
@@ -120,8 +126,8 @@ class Connection:
                 yield event
 
     def _tried(self, method: str, path: str, body: Mapping[str, Any] | None) -> tuple[int, str]:
-        for attempt in range(TRIES):
-            last = attempt == TRIES - 1
+        for attempt in range(self._tries):
+            last = attempt == self._tries - 1
             try:
                 response = self._client.request(method, self.address + path, json=None if body is None else dict(body))
             except httpx2.TransportError as error:
@@ -153,7 +159,7 @@ class Connection:
         if status in (401, 403):
             raise InputError(f"{self.address}: refuses the key ({status}: {said}). Put the right one into the environment variable.")
         if status in BUSY:
-            raise ServiceUnavailable(f"{self.address}: cannot answer now ({status}: {said}). Try again when it is free.")
+            raise Busy(f"{self.address}: cannot answer now ({status}: {said}). Try again when it is free.")
         if status in (400, 413, 422) and any(sign in f"{said} {text}".lower() for sign in TOO_LONG):
             raise ContextTooLong(f"{self.address}: a prompt does not fit its context ({said}).")
         raise Refused(status, said)

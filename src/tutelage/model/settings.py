@@ -43,6 +43,10 @@ class ModelSettings(Settings):
     """How weights are kept in the copy that is served: "q4_k_m" and "q5_k_m" about 5 and 6 bits (llama.cpp's mixtures), "q8_0" 8 bits (a
     quarter of the size), "f16" 16 bits (half, nearly exact)."""
 
+    adapter: Literal["merged", "apart"] = "merged"
+    """"apart" leaves what was learned as an adapter (LoRA) on a copy of the base: models of the same base and `quantisation` then share
+    that copy in memory where they are served together (`tutelage serve --also`). It is measured and scored as it is served."""
+
     trim: Literal["none", "vocabulary"] = "none"
     """"vocabulary" keeps only the tokens that the training rows use and the commonest others, with all bytes, signs and what frames a chat:
     a smaller embedding and output layer. Any text can still be written; one unlike the training rows takes more tokens."""
@@ -102,6 +106,16 @@ class ModelSettings(Settings):
     target: Target = Target()
     """Searches the copy by what it must keep to, over all sizes and with and without the changes of shape that are asked for;
     `quantisation` is not read then."""
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> ModelSettings:
+        changed = [name for name in ("trim", "drop_layers", "drop_channels", "drop_heads", "sparsity")
+                   if getattr(self, name) not in ("none", 0, 0.0)]
+        changed += ["target"] if self.target.is_set else []
+        if self.adapter == "apart" and changed:
+            raise ValueError(f"asks for {', '.join(changed)} and adapter: apart; an adapter stands on a base whose shape is whole. Leave "
+                             "one of the two out.")
+        return self
 
     @property
     def healed_steps(self) -> tuple[tuple[str, ...], ...]:

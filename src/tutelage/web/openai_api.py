@@ -33,8 +33,7 @@ def openai_routes(site: Site, turns: Turns, meter: Meter) -> APIRouter:
 
     @router.get("/models")
     def list_models(request: Request) -> Response:
-        served = site.door.served()
-        models = [_model(served)] if served and _may_use(request, served.name) and not barred(site, request, served) else []
+        models = [_model(served) for served in site.models() if _may_use(request, served.name) and not barred(site, request, served)]
         return JSONResponse({"object": "list", "data": models})
 
     @router.get("/models/{name}")
@@ -48,7 +47,7 @@ def openai_routes(site: Site, turns: Turns, meter: Meter) -> APIRouter:
         if isinstance(served, Response):
             return served
         site.desk.model_taken_off(name, actor=asker(request), model_id=served.deployment.model_id if served.deployment else "")
-        site.door.take_off(served)
+        site.door_of(served).take_off(served)
         return JSONResponse({"id": name, "object": "model", "deleted": True})
 
     @router.post("/chat/completions")
@@ -85,13 +84,14 @@ async def answer_request(answering: Answering, asked: Wish, choices_of: Callable
 
 def find_model(site: Site, request: Request, name: str) -> Served | JSONResponse:
     """The served model of that name, or the error that says why there is none."""
-    served = site.door.served()
-    if served is None:
+    models = site.models()
+    if not models:
         return error_response(404, f"The model {name!r} does not exist: no model has passed its gate yet, and an ungated model is never "
                               "served. See the Scores page, or run `tutelage show scores`.", param="model", code="model_not_found")
-    if served.name != name:
-        return error_response(404, f"The model {name!r} does not exist. The served model is {served.name!r}.", param="model",
-                              code="model_not_found")
+    served = next((one for one in models if one.name == name), None)
+    if served is None:
+        told = [repr(one.name) for one in models if _may_use(request, one.name) and not barred(site, request, one)]
+        return error_response(404, f"The model {name!r} does not exist. {_served(told)}", param="model", code="model_not_found")
     if not _may_use(request, name):
         return error_response(403, f"This key may not use the model {name!r}. Ask for a key that lists it.", kind="permission_error",
                               param="model", code="model_not_allowed")
@@ -111,6 +111,12 @@ def audience_of(site: Site, request: Request) -> str:
     """Whose work the visitor does: a key says so itself, people do that of the site."""
     key = visitor_of(request).key
     return key.permission if key else site.audience
+
+
+def _served(names: list[str]) -> str:
+    if len(names) == 1:
+        return f"The served model is {names[0]}."
+    return f"Served are {', '.join(names)}." if names else "None is served for this key."
 
 
 def _may_use(request: Request, name: str) -> bool:

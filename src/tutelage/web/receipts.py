@@ -14,6 +14,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
+from tutelage.core.engine import Engine
 from tutelage.core.records import Answer
 from tutelage.core.store import Store, installed_versions
 from tutelage.desk.desk import Desk
@@ -22,9 +23,11 @@ from tutelage.desk.receipt_writer import MOST_WAITING, ReceiptWriter
 from tutelage.desk.receipts import KEY_FILE, Receipt, ReceiptKey, open_key, prompt_text
 from tutelage.endpoint.serving import Served
 from tutelage.engine.child_engine import kind_of
+from tutelage.engine.pooled_engine import PooledEngine
 from tutelage.web.auth import ADMIN, error_response, spend, visitor_of
 
-PROGRAMS = ("tutelage", "xllamacpp")
+OURS = ("tutelage",)
+PROGRAMS = (*OURS, "xllamacpp")
 
 
 class ReceiptBook:
@@ -82,12 +85,14 @@ class Account:
     def _receipt(self, book: ReceiptBook, prompt: int, made: int, reasons: tuple[str, ...], first_seconds: float) -> Receipt:
         served, visitor, seconds, now = self.served, visitor_of(self.request), self.seconds, datetime.now(UTC)
         deployment = served.deployment
+        # The file that passed; a service holds the weights that it was made of, which are not hashed here.
+        file_sha256 = deployment.gguf_sha256 if deployment and not isinstance(served.engine, PooledEngine) else ""
         parents = book.parents_of(deployment.model_id if deployment else "")
         return Receipt(
             id=self.id, route=self.request.url.path, began_at=(now - timedelta(seconds=seconds)).isoformat(timespec="milliseconds"),
             ended_at=now.isoformat(timespec="milliseconds"), first_seconds=round(first_seconds, 4), seconds=round(seconds, 4),
-            model=served.name, engine=f"{kind_of(served.engine)}, {programs()}", chat_format_hash=served.chat_format.hash,
-            gguf_sha256=deployment.gguf_sha256 if deployment else "", model_id=deployment.model_id if deployment else "",
+            model=served.name, engine=engine_told(served.engine), chat_format_hash=served.chat_format.hash,
+            gguf_sha256=file_sha256, model_id=deployment.model_id if deployment else "",
             scores_id=deployment.scores_id if deployment else "", training_id=parents.get("training", ""),
             dataset_id=parents.get("dataset", ""), permissions=deployment.permissions if deployment else (),
             gate=deployment.gate if deployment else None, overrides=deployment.overrides if deployment else (),
@@ -102,11 +107,18 @@ async def open_account(request: Request, book: ReceiptBook | None, answer_id: st
     return Account(request, book, answer_id, served, prompt_text(json.loads(await request.body())), began)
 
 
+def engine_told(engine: Engine) -> str:
+    """Who answers, as far as it is known: of a service behind the door its addresses, and that no more is known."""
+    if isinstance(engine, PooledEngine):
+        return f"{kind_of(engine)}: {engine.whereabouts()}, {versions(OURS)}"
+    return f"{kind_of(engine)}, {versions(PROGRAMS)}"
+
+
 @cache
-def programs() -> str:
+def versions(programs: tuple[str, ...]) -> str:
     """The versions of what answers."""
     found = installed_versions()
-    return ", ".join(f"{name} {found[name]}" for name in PROGRAMS if name in found)
+    return ", ".join(f"{name} {found[name]}" for name in programs if name in found)
 
 
 def receipt_routes(book: ReceiptBook | None) -> APIRouter:

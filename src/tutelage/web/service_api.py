@@ -10,6 +10,7 @@ from tutelage.core.chat import render
 from tutelage.core.errors import InputError
 from tutelage.endpoint.meter import Meter
 from tutelage.endpoint.serving import Served
+from tutelage.endpoint.vitals import vitals
 from tutelage.web.generation import misplaced
 from tutelage.web.openai_api import find_model
 from tutelage.web.openai_shapes import DetokenizeRequest, TokenizeRequest, read_request
@@ -24,19 +25,20 @@ def service_routes(site: Site, turns: Turns, meter: Meter) -> APIRouter:
 
     @router.get("/health")
     def health() -> Response:
-        return JSONResponse({"ok": True, "model_served": site.door.served() is not None})
+        return JSONResponse({"ok": True, "model_served": bool(site.models())})
 
     @router.get("/ready")
     def ready() -> Response:
-        served, is_ready = site.door.served(), site.door.is_ready()
+        served, is_ready = site.door.served(), site.is_ready()
         return JSONResponse({"ready": is_ready, "model": served.name if served else None}, status_code=200 if is_ready else 503,
                             headers=None if is_ready else {"retry-after": BUSY_SECONDS})
 
     @router.get("/metrics")
     def metrics() -> Response:
-        served = site.door.served()
-        gate = served.deployment.gate if served and served.deployment else None
-        page = meter.page(model=served.name if served else "", running=turns.running, waiting=turns.waiting, gate=gate)
+        models = site.models()
+        gates = {served.name: served.deployment.gate for served in models if served.deployment}
+        page = meter.page(model=models[0].name if models else "", running=turns.running, waiting=turns.waiting, gates=gates,
+                          more=vitals(models, site.budget))
         return PlainTextResponse(page, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @router.post("/tokenize")
