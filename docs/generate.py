@@ -14,7 +14,7 @@ from tutelage.pipeline.recipe import Recipe, groups_of
 
 DOCS = Path(__file__).parent
 COMMANDS = ("", "check", "plan", "make", "show", "serve", "override", "labels", "judge", "review sample", "review tally",
-            "review edits", "tasks", "key new", "key list", "key end")
+            "review edits", "export edge", "tasks", "key new", "key list", "key end")
 
 
 def recipe_page() -> str:

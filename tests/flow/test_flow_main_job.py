@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from small_flow import write_flow
 
+from tutelage.cli.exporting import run_export_edge
 from tutelage.core.chat import CHATML
-from tutelage.core.errors import InputError
+from tutelage.core.errors import GateClosed, InputError
 from tutelage.core.events import Recorder
 from tutelage.core.files import read_rows
 from tutelage.core.records import ApprovedRow, Document, Example, GateDecision, Score
@@ -54,6 +55,17 @@ def test_every_stage_makes_its_artifact_and_all_files_are_as_the_manifest_says(f
     assert set(STAGES) <= set(flow.done.artifacts)
     for artifact in flow.done.artifacts.values():
         artifact.check()
+
+
+def test_a_folder_for_a_phone_is_made_with_the_rest_and_never_of_a_copy_that_did_not_pass(flow, tmp_path):
+    assert flow.done.closed is not None  # this model knows nothing
+    runs = len(list((flow.work / "runs").iterdir()))
+    for with_make in (False, True):
+        with pytest.raises(GateClosed, match=r"the gate is closed for gguf-.*Only a copy that passed leaves the house"):
+            run_export_edge(flow.folder / "flow.yaml", [], size="90MB", form=None, folder=tmp_path / "phone", with_make=with_make,
+                            work=flow.work, language=None, as_json=False)
+    assert len(list((flow.work / "runs").iterdir())) == runs + 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_split_has_three_parts_and_no_document_text_is_lost_silently(flow):
@@ -127,6 +139,23 @@ def test_an_approved_draft_becomes_a_training_row_with_history(flow):
     dataset = newest_artifact(flow.work, "flow", "dataset")
     assert dataset is not None
     assert any(fate.row == row.id and fate.what == "kept" for fate in dataset.history())
+
+
+def test_the_life_of_a_row_goes_from_its_document_to_the_runs_that_used_it(flow, capsys):
+    example = next(row for row in flow.examples() if row.document_id and row.part == "train" and row.end)
+    run_show("row", example.id, work=flow.work, language="en", as_json=False)
+    told = capsys.readouterr().out
+    assert f"{example.document_id}  documents {flow.done.artifacts['documents'].id}: kept (fit)" in told
+    assert f"{example.id}  dataset {flow.done.artifacts['dataset'].id}: kept (train)" in told
+    assert f"characters {example.start} to {example.end} of the cleaned text" in told
+    assert "edits by rule: " in told
+    for stage in ("dataset", "training", "model", "scores"):
+        assert re.search(rf"^{stage} +{flow.done.artifacts[stage].id}: holds the row or was made from it; runs: \S*-flow-", told, re.MULTILINE)
+    run_show("row", example.id, work=flow.work, language="zh", as_json=True)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    [origin] = [line["origin"] for line in lines if "origin" in line]
+    assert origin["edits"]["clause text"] >= 1
+    assert {line["use"]["stage"] for line in lines if "use" in line} >= {"dataset", "training", "model", "scores"}
 
 
 def test_all_that_saw_a_document_is_listed_by_its_id_its_name_and_its_hash(flow):

@@ -35,6 +35,15 @@ def test_without_the_data_nothing_is_read_and_nothing_made(tmp_path):
     assert not (work / "documents").exists()
 
 
+def test_the_plan_says_which_copies_a_search_would_try_and_how_large_they_are(tmp_path):
+    recipe, work = str(write_flow(tmp_path)), str(tmp_path / "work")
+    asked = command("plan", recipe, "--work", work, "--no-data", "--set", "model.target.megabytes=1", "--set", "model.onnx=int8")
+    told = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    assert "the search of the model stage tries 8 copies, about 6 min when each is measured" in told
+    assert "  q4_k_m       about 0 MB, keeps to the target\n" in told
+    assert "  onnx-fp32    about 2 MB, beyond the target: written, not measured\n" in told
+
+
 def test_the_plan_promises_minutes_and_memory_and_the_training_takes_the_promise_over(tmp_path):
     recipe, work = str(write_flow(tmp_path)), tmp_path / "work"
     options = (recipe, "--work", str(work), "--until", "training")

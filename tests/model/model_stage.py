@@ -18,6 +18,7 @@ from tutelage.engine.vocabulary import Vocabulary
 from tutelage.model.make import make
 from tutelage.model.settings import ModelSettings
 from tutelage.model.shrink import Heal
+from tutelage.scores.grade import grader
 from tutelage.scores.settings import ScoresSettings
 from tutelage.scores.weigh import weigher
 from tutelage.training.heal import heal as heal_by_training
@@ -26,6 +27,7 @@ from tutelage.training.settings import TrainingSettings
 CLAUSES = 60
 HEAL = partial(heal_by_training, recipe=TrainingSettings(base="tiny", threads=1, batch_rows=4, micro_batch_tokens=512))
 WEIGH = weigher(ScoresSettings(bootstrap=1000))
+GRADER = grader(ScoresSettings(bootstrap=1000, max_draft_tokens=12))
 SUBJECTS = ("the invoice", "delivery", "保密期限", "notices", "the liability cap", "付款", "renewal", "an audit", "the deposit", "验收")
 
 
@@ -57,7 +59,7 @@ def run_model(work: Path, base: Path, trained: Path, examples: Sequence[Example]
     parents = {stage: artifact for stage in ("dataset", "training") if (artifact := store.latest(stage))}
     with store.making("model", "m1", version=1, recipe="", settings=settings, parents=parents, inputs={},
                       events=Events(*listeners)) as making:
-        make(making, base_folder=lambda: base, heal=heal, weigh=WEIGH)
+        make(making, base_folder=lambda: base, heal=heal, weigh=WEIGH, grader=GRADER)
     found = store.look_up("model", "m1")
     assert found is not None
     return found

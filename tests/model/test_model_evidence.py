@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from model_stage import WEIGH, held_out_row, run_model
+from model_stage import GRADER, WEIGH, held_out_row, run_model
 from safetensors.numpy import load_file, save_file
 from test_model_make import ruin
 
@@ -19,6 +19,7 @@ from tutelage.core.errors import GateClosed, TutelageError
 from tutelage.core.events import Recorder
 from tutelage.core.language import text
 from tutelage.engine.torch_base import load_causal
+from tutelage.model.evidence_drafts import DRAFTS, prepare_drafts
 from tutelage.model.evidence_rows import AnswerRow, answer_rows, compare_row, compare_rows, fidelity
 from tutelage.model.evidence_speed import Timing, measure_speed, time_copy
 from tutelage.model.export_gguf import export_gguf
@@ -87,6 +88,28 @@ def test_the_kept_copy_has_its_evidence_beside_it(taught, rows, tmp_path):
     for language in ("en", "zh"):
         assert f"{kept.loss.cost.difference:+.4f}" in text("model.measured", language, **told["model.measured"])
         assert f"{kept.speed.tokens_per_second}" in text("model.timed", language, **told["model.timed"])
+
+
+def test_with_full_measuring_copies_draft_and_are_judged_beside_the_tuned_model(taught, rows, tmp_path):
+    (kept,) = copies_of(run_model(tmp_path, *taught, rows, measure="full")).copies
+    assert kept.drafts
+    assert (kept.drafts.rows, kept.drafts.documents) == (ROWS, ROWS)
+    assert kept.drafts.before > 0.5  # it learned these answers
+    assert kept.drafts.difference == pytest.approx(kept.drafts.task - kept.drafts.before)
+    assert kept.drafts.low <= kept.drafts.difference <= kept.drafts.high
+    assert (kept.drafts.valid_share, kept.drafts.valid_before) == (None, None)
+    (quick,) = copies_of(run_model(tmp_path / "quick", *taught, rows, measure="quick")).copies
+    assert quick.drafts is None
+
+
+def test_drafted_rows_are_of_as_many_documents_as_there_are(taught):
+    base, _ = taught
+    rows = [held_out_row(number).model_copy(update={"document_id": "d" if number < 10 else f"d{number}"}) for number in range(14)]
+    drafting = prepare_drafts(base, base, rows, CHATML, GRADER)
+    assert drafting
+    assert len(drafting.prompts) == DRAFTS
+    assert sorted(set(drafting.documents)) == ["d", "d10", "d11", "d12", "d13"]
+    assert drafting.truths[:5] == [rows[number].text for number in (0, 10, 11, 12, 13)]
 
 
 def test_a_copy_with_ruined_weights_costs_too_much_and_gives_way_to_the_next_larger_one(tiny, taught, rows, tmp_path):

@@ -12,11 +12,13 @@ from pydantic import ValidationError
 from tutelage.core.copies import Copies, CopyEvidence, Speed
 from tutelage.core.errors import GateClosed, InputError
 from tutelage.core.events import Recorder
+from tutelage.core.files import size_of
 from tutelage.core.language import text
 from tutelage.core.records import Example
+from tutelage.model.onnx_copy import OnnxParity
 from tutelage.model.parity import Evidence
-from tutelage.model.search import Trial, goal_of
 from tutelage.model.settings import ModelSettings, Target
+from tutelage.model.trial import GgufTrial, goal_of
 
 ROWS = 12
 
@@ -88,6 +90,41 @@ def test_shapes_are_searched_as_well_and_what_was_not_chosen_is_removed(fast_eno
     assert [path.parent.name for path in artifact.folder.rglob("model.safetensors")] == ["merged"]
 
 
+def test_onnx_copies_are_searched_by_the_same_rule_and_the_best_is_kept_beside(taught, rows, tmp_path):
+    artifact = run_model(tmp_path, *taught, rows, measure="quick", minimum_agreement=0.5, onnx="int8", target={"tokens_per_second": 0.01})
+    found = {one.name: one for one in Copies.model_validate_json(artifact.file("evidence.json").read_text("utf-8")).copies}
+    assert list(found) == ["q4_k_m", "q5_k_m", "q8_0", "f16", "onnx-int4", "onnx-int8_blocks", "onnx-int8", "onnx-fp32"]
+    served, beside = (one for one in found.values() if one.kept)
+    onnx = [one for one in found.values() if one.name.startswith("onnx-")]
+    assert (served in onnx, beside in onnx) == (False, True)
+    assert all(one.loss and one.fidelity and one.speed for one in onnx)  # all are fast enough, so each was weighed and timed
+    assert found["onnx-fp32"].loss.cost.state == "holds"
+    held = [one for one in onnx if one.loss.cost.state == "holds"]
+    assert beside.reason == "model.copy.smallest"
+    assert beside.size_bytes == min(one.size_bytes for one in held if one.reason != "model.copy.disagrees")
+    assert f"the smallest of {beside.facts['passing']} copies (of 4 tried)" in text(beside.reason, "en", **beside.facts)
+    assert [path.name for path in artifact.folder.iterdir() if path.name.startswith(("onnx-i", "onnx-f", "tried"))] == [beside.name]
+    assert beside.size_bytes == size_of(artifact.folder / beside.name)
+    parity = OnnxParity.model_validate_json(artifact.file("onnx-parity.json").read_text("utf-8"))
+    assert (f"onnx-{parity.kind}", parity.kept) == (beside.name, True)
+
+
+def test_where_no_onnx_copy_keeps_to_the_target_the_served_one_stands_or_the_stage_ends(fast_enough, taught, rows, tmp_path):
+    limit = fast_enough[0]["q8_0"].size_bytes / 1e6  # an ONNX copy has a graph and a tokenizer as well
+    asked = {"measure": "quick", "minimum_agreement": 0.5, "onnx": "int8", "target": {"megabytes": limit}}
+    recorder = Recorder()
+    artifact = run_model(tmp_path / "one", *taught, rows, recorder, **asked)
+    found = Copies.model_validate_json(artifact.file("evidence.json").read_text("utf-8")).copies
+    assert {one.reason for one in found if one.name.startswith("onnx-")} == {"model.copy.too_large"}
+    assert not list(artifact.folder.glob("*onnx-*"))
+    (warned,) = [event for event in recorder.events if event.key == "model.onnx_none"]
+    for language, said in (("en", "none of 4 ONNX copies keeps to megabytes <="), ("zh", "共试 4 个 ONNX 副本")):
+        assert said in text(warned.key, language, **warned.facts)
+    with pytest.raises(GateClosed, match=r"model\.target: none of 4 ONNX copies keeps to megabytes <= .* Set model\.onnx: none"):
+        run_model(tmp_path / "two", *taught, rows, fallback=False, **asked)
+    assert remains(tmp_path / "two") == []
+
+
 def test_a_target_that_none_meets_closes_the_gate_and_names_the_nearest(taught, rows, tmp_path):
     with pytest.raises(GateClosed, match=(
             r"model\.target: none of 4 copies keeps to megabytes <= 0\.001 and is proven to cost less than 0\.01 bits per byte on 12 "
@@ -108,7 +145,7 @@ def test_where_rows_are_too_few_no_copy_is_proven_whatever_the_target(taught, tm
 def test_memory_and_speed_are_compared_as_they_were_measured():
     speed = Speed(threads=1, load_seconds=1, peak_rss_mb=300, first_token_ms=9, token_ms=9, tokens_per_second=50,
                   tokens_per_second_streams=90, streams=8, prompts=3, new_tokens=16, context_length=64)
-    trial = Trial(None, "q8_0", Path("none.gguf"), speed=speed)  # type: ignore[arg-type]
+    trial = GgufTrial(None, Path("none.gguf"), 1, speed=speed, quantisation="q8_0")  # type: ignore[arg-type]
     for target, is_met in (({"memory_megabytes": 300}, True), ({"memory_megabytes": 299.9}, False),
                            ({"tokens_per_second": 50}, True), ({"tokens_per_second": 50.1}, False)):
         assert goal_of(Target.model_validate(target)).is_met(trial) is is_met

@@ -12,7 +12,7 @@ from taught import teach
 from tiny_model import make_tiny_model
 
 from tutelage.core.chat import CHATML
-from tutelage.core.copies import Copies, CopyCost, CopyEvidence, Fidelity, Speed, Weighed
+from tutelage.core.copies import Copies, CopyCost, CopyEvidence, Drafted, Fidelity, Speed, Weighed
 from tutelage.core.events import Events
 from tutelage.core.language import text
 from tutelage.core.records import Example, GateDecision, Message
@@ -22,7 +22,7 @@ from tutelage.engine.torch_engine import TorchEngine
 from tutelage.model.export_gguf import export_gguf
 from tutelage.scores.costs import costs_of_copies
 from tutelage.scores.make import Candidate, make
-from tutelage.scores.page_copies import copies_lines
+from tutelage.scores.page_copies import copies_lines, copies_section, front_lines
 from tutelage.scores.results import Report
 from tutelage.scores.settings import ScoresSettings
 
@@ -95,6 +95,34 @@ def test_copies_are_told_in_lines() -> None:
     assert "nobody beats it in: size, speed, memory. kept: on 16 rows it stays within 0.01 bits per byte" in lines[2]
     assert "nobody beats it in: -. refused" in lines[3]
     assert copies_lines(COPIES, "zh")[2].startswith("副本 q5_k_m：120.0 MB")
+
+
+def test_the_front_is_told_with_the_kept_one_marked() -> None:
+    lines = front_lines(COPIES, "en")
+    assert lines == [
+        "2 of 3 measured copies (3 tried) that nobody beats in quality and one cost (* is kept):",
+        "  q4_k_m: bits per byte 0.9300 [0.8300, 1.0300], 100.0 MB, at most 1,000 MB of memory, 60.0 tokens/s for one answer; "
+        "nobody beats it in: size, speed, memory",
+        "* q5_k_m: bits per byte 0.9040 [0.8040, 1.0040], 120.0 MB, at most 1,200 MB of memory, 50.0 tokens/s for one answer; "
+        "nobody beats it in: size, speed, memory"]
+    assert front_lines(COPIES, "zh")[2].startswith("* q5_k_m：每字节比特数 0.9040")
+
+
+def test_what_copies_drafted_has_a_table_and_lines_of_its_own() -> None:
+    drafts = Drafted(rows=8, documents=6, before=0.5, task=0.48, difference=-0.02, low=-0.06, high=0.03, valid_before=1.0,
+                     valid_share=0.875)
+    drafted = COPIES.model_copy(update={"copies": (COPIES.copies[0], COPIES.copies[1].model_copy(update={"drafts": drafts}))})
+    page = copies_section(drafted, "en", "")
+    assert "What each copy drafts for 8 of these prompts of 6 documents" in page
+    assert '<th scope="row">q5_k_m</th><td>0.480</td><td>-0.020 [-0.060, +0.030]</td><td>88 % (100 %)</td>' in page
+    assert "What each copy drafts" not in copies_section(COPIES, "en", "")
+    lines = copies_lines(drafted, "en")
+    assert lines[3] == ("copy q5_k_m: over 8 drafts ROUGE-L 0.480, against the tuned model's drafts -0.020 [-0.060, +0.030]; JSON of the "
+                        "right form 88 % (100 %)")
+    assert len(lines) == 4
+    plain = drafts.model_copy(update={"valid_before": None, "valid_share": None})
+    assert copies_lines(COPIES.model_copy(update={"copies": (COPIES.copies[1].model_copy(update={"drafts": plain}),)}), "zh")[2].endswith(
+        "JSON 结构正确 -")
 
 
 def test_the_next_step_after_a_refused_copy_names_the_next_larger_one(scored: Scored) -> None:

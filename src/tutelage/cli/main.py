@@ -235,6 +235,28 @@ def review_edits(work: Work = DEFAULT_WORK, language: Language = None, json: Jso
     run_edits(work=work, language=language, as_json=json)
 
 
+export = typer.Typer(no_args_is_help=True, help="Folders that leave this machine.")
+app.add_typer(export, name="export")
+
+
+@export.command("edge")
+def export_edge(recipe: RecipePath,
+                size: Annotated[str, typer.Option("--bytes", metavar="SIZE", help="What the whole folder may take: 90MB (1 MB is 10^6 "
+                                                                                  "bytes).")],
+                folder: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where it is written: a new folder.")],
+                form: Annotated[Literal["gguf", "onnx"] | None, typer.Option("--format", help="Left out: the faster one.")] = None,
+                with_make: Annotated[bool, typer.Option("--make", help="Also run `make`, as far as the scores.")] = False,
+                changes: Changes = None, work: Work = DEFAULT_WORK, language: Language = None, json: Json = False) -> None:
+    """Write a folder for a phone or a small board: the copy that passed its gate, a runner without Tutelage, hashes, measured memory.
+
+    Exit code 2 when nothing fits, 3 when the gate is not open.
+    """
+    from tutelage.cli.exporting import run_export_edge
+
+    run_export_edge(recipe, changes or [], size=size, form=form, folder=folder, with_make=with_make, work=work, language=language,
+                    as_json=json)
+
+
 @app.command()
 def tasks(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the tasks are written.")],
           run: Annotated[Path | None, typer.Option("--run", metavar="MODEL", help="Run them on this model folder in "

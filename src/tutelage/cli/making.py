@@ -10,8 +10,10 @@ from pathlib import Path
 from types import FrameType
 
 from tutelage.cli.terminal import Terminal, clock, tell_result
+from tutelage.core.copies import EVIDENCE, Copies
 from tutelage.core.errors import Paused
 from tutelage.core.language import failure, text
+from tutelage.core.store import Artifact
 from tutelage.pipeline.recipe import Loaded, load_recipe
 
 
@@ -40,6 +42,7 @@ def run_plan(recipe: Path, changes: list[str], *, until: str | None, work: Path,
     from tutelage.pipeline.checks import check
     from tutelage.pipeline.conduct import plan
     from tutelage.pipeline.gains import what_gains_nothing
+    from tutelage.pipeline.searched import foresee_search, searched
 
     loaded = load_recipe(recipe, changes=changes)
     check(loaded)
@@ -55,6 +58,9 @@ def run_plan(recipe: Path, changes: list[str], *, until: str | None, work: Path,
         tell_result(text("run.plan_total", tongue, time=clock(sum(row.rough_seconds for row in planned))))
         if told := what_gains_nothing(loaded, tongue):
             tell_result(told)
+    tries = foresee_search(loaded, work) if any(row.stage == "model" and not row.is_made for row in planned) else []
+    for line in [json.dumps({"stage": "model", "tries": [asdict(one) for one in tries]})] if as_json and tries else searched(tries, tongue):
+        tell_result(line)
     if with_data:
         stages = [row.stage for row in planned]
         _tell_data(loaded, work, stages, tongue, as_json=as_json)
@@ -104,10 +110,23 @@ def run_make(recipe: Path, changes: list[str], *, until: str | None, work: Path,
         done = make(loaded, work, until=until, language=tongue, listeners=[terminal])
     for stage, artifact in done.artifacts.items():
         tell_result(f"{stage} {artifact.id} {artifact.folder}")
+    _tell_front(done.artifacts, tongue)
     if done.closed:
         raise done.closed
     folders = {stage: artifact.folder for stage, artifact in done.artifacts.items()}
     tell_result(next_step(folders, recipe, tongue, task=loaded.recipe.training.task))
+
+
+def _tell_front(made: Mapping[str, Artifact], tongue: str) -> None:
+    """Print the copies that nobody beats, where several were tried under a target."""
+    from tutelage.scores.page_copies import front_lines
+
+    model = made.get("model")
+    if model is None or EVIDENCE not in model.manifest.files:
+        return
+    copies = Copies.model_validate_json(model.file(EVIDENCE).read_text("utf-8"))
+    for line in front_lines(copies, tongue) if copies.target else ():
+        tell_result(line)
 
 
 def next_step(made: Mapping[str, Path], recipe: Path, language: str, *, task: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tutelage.core.records import Record
+from tutelage.core.records import Record, Sampling
 
 EVIDENCE = "evidence.json"
 CopyState = Literal["holds", "fails", "not enough evidence"]
@@ -49,6 +49,43 @@ class Weighed(Record):
 Weigh = Callable[[PairedBits, int], Weighed]
 
 
+@dataclass(frozen=True)
+class PairedDrafts:
+    """Drafts of two models for the same prompts, and the true answers: one entry a row in each field. `documents` groups rows."""
+
+    documents: list[str]
+    truths: list[str]
+    before: list[str]
+    after: list[str]
+
+
+class Drafted(Record):
+    """A few drafts of a copy beside the tuned model's for the same `rows` prompts of `documents` documents.
+
+    `task` is the copy's mean ROUGE-L against the true answers (0..1), `before` the tuned model's, `difference` copy minus tuned model with
+    its paired interval. `valid_share` is the share of drafts that are JSON of the form of the true answer, `valid_before` the tuned
+    model's; None where no true answer is JSON.
+    """
+
+    rows: int
+    documents: int
+    before: float
+    task: float
+    difference: float
+    low: float
+    high: float
+    valid_before: float | None
+    valid_share: float | None
+
+
+@dataclass(frozen=True)
+class Grader:
+    """How drafts are made, and what they are worth."""
+
+    sampling: Sampling
+    grade: Callable[[PairedDrafts], Drafted]
+
+
 class Fidelity(Record):
     """How far a copy strays from the fp32 folder that it was written from, over `tokens` tokens of answers.
 
@@ -87,6 +124,7 @@ class Speed(Record):
 class CopyEvidence(Record):
     """One copy. `shape` names what was taken from the merged model before it was rounded ("" for nothing), `size_bytes` is its file.
 
+    `quantisation` is "onnx-" and its kind for an ONNX copy, of which `kept` says that it stands beside the one that is served.
     `reason` is a key of the message catalogue with `facts`: why it was kept or refused. `loss` compares with the tuned model as it was
     merged, `rounding` with the folder that the copy was written from, which is the same unless the shape was changed. What was not
     measured is None.
@@ -102,6 +140,7 @@ class CopyEvidence(Record):
     loss: Weighed | None = None
     rounding: CopyCost | None = None
     fidelity: Fidelity | None = None
+    drafts: Drafted | None = None
     speed: Speed | None = None
 
 

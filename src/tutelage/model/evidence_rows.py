@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from tutelage.core.copies import Fidelity
 from tutelage.core.errors import GateClosed
 from tutelage.core.records import Example
 from tutelage.engine.llama_library import LlamaScorer
+from tutelage.engine.onnx_engine import OnnxEngine
 from tutelage.engine.torch_engine import TorchEngine
 from tutelage.engine.vocabulary import Vocabulary
 
@@ -56,11 +58,27 @@ def answer_rows(folder: Path, examples: Sequence[Example], chat_format: ChatForm
     return rows
 
 
+class Foretelling(Protocol):
+    """What gives the logits for each token of a row from a place on."""
+
+    def foretell(self, row: Sequence[int], start: int) -> Iterator[np.ndarray]:
+        """Logits, shape (vocabulary,), each valid until the next is asked for."""
+        ...
+
+    def close(self) -> None:
+        """Free the weights."""
+        ...
+
+
 def compare_rows(folder: Path, copy: Path, rows: Sequence[AnswerRow]) -> list[RowCompared]:
-    """Each row under the model in `folder` and under the GGUF file `copy`. Raises GateClosed if the copy gives no finite number."""
+    """Each row under the model in `folder` and under `copy`, a GGUF file or the folder of an ONNX copy.
+
+    Raises GateClosed if the copy gives no finite number.
+    """
     workers = os.cpu_count() or 1
     exact = TorchEngine(folder, name=folder.name)
-    scorer = LlamaScorer(copy, context_length=max(len(row.ids) for row in rows), workers=workers)
+    scorer: Foretelling = OnnxEngine(copy, name=copy.name) if copy.is_dir() else \
+        LlamaScorer(copy, context_length=max(len(row.ids) for row in rows), workers=workers)
     try:
         with ThreadPoolExecutor(workers, thread_name_prefix="evidence") as pool:
             found = list(pool.map(

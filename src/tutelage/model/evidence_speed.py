@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from tutelage.core.copies import Speed
+from tutelage.core.engine import Engine
 from tutelage.core.errors import TutelageError
 from tutelage.core.memory import PeakMemory
 from tutelage.core.records import Answer, Sampling
@@ -35,7 +36,7 @@ class Timing:
 
 
 def measure_speed(copy: Path, timing: Timing) -> Speed:
-    """Time the GGUF file `copy` in a process of its own. Raises TutelageError if that process fails."""
+    """Time `copy`, a GGUF file or the folder of an ONNX copy, in a process of its own. Raises TutelageError if that process fails."""
     asked = {"path": str(copy), "prompts": [list(prompt) for prompt in timing.prompts], "new_tokens": timing.new_tokens,
              "threads": timing.threads}
     ran = subprocess.run([sys.executable, "-m", __name__], input=json.dumps(asked), text=True, capture_output=True, check=False,
@@ -49,11 +50,11 @@ def measure_speed(copy: Path, timing: Timing) -> Speed:
 
 def time_copy(copy: Path, timing: Timing) -> Speed:
     """The same in this process, whose memory is counted."""
-    threads = timing.threads or max(1, (os.cpu_count() or 2) - 1)
+    threads = timing.threads or free_threads()
     context_length = max(map(len, timing.prompts)) + timing.new_tokens
     with PeakMemory() as held:
         began = time.monotonic()
-        engine = GgufEngine(copy, name="copy", context_length=context_length, parallel=STREAMS, threads=threads)
+        engine = open_copy(copy, context_length=context_length, threads=threads)
         loaded = time.monotonic() - began
         try:
             sampling = Sampling(max_tokens=timing.new_tokens)
@@ -72,6 +73,20 @@ def time_copy(copy: Path, timing: Timing) -> Speed:
                  streams=STREAMS, prompts=len(timing.prompts), new_tokens=timing.new_tokens, context_length=context_length)
 
 
+def free_threads() -> int:
+    """As many as serving takes: one core is left to everything else."""
+    return max(1, (os.cpu_count() or 2) - 1)
+
+
+def open_copy(copy: Path, *, context_length: int, threads: int | None = None) -> Engine:
+    """The engine of a GGUF file, with room for `STREAMS` answers, or of the folder of an ONNX copy."""
+    if copy.is_dir():
+        from tutelage.engine.onnx_engine import OnnxEngine  # here, so that its tokenizer is not counted for a GGUF file
+
+        return OnnxEngine(copy, name="copy", threads=threads)
+    return GgufEngine(copy, name="copy", context_length=context_length, parallel=STREAMS, threads=threads)
+
+
 @dataclass(frozen=True)
 class _Single:
     """Seconds to the first text, seconds for each further token, and tokens a second over the whole answer."""
@@ -81,7 +96,7 @@ class _Single:
     rate: float
 
 
-def _single(engine: GgufEngine, prompt: Sequence[int], sampling: Sampling) -> _Single:
+def _single(engine: Engine, prompt: Sequence[int], sampling: Sampling) -> _Single:
     began = time.monotonic()
     first, answer = 0.0, None
     for piece in engine.stream(prompt, sampling, end_ids=()):

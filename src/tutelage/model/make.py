@@ -8,14 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tutelage.core.chat import ChatFormat, render
-from tutelage.core.copies import EVIDENCE, Weigh
+from tutelage.core.copies import EVIDENCE, Grader, Weigh
 from tutelage.core.errors import InputError, TutelageError
 from tutelage.core.files import file_sha256, read_rows, write_whole
 from tutelage.core.history import Fate
 from tutelage.core.records import Example
 from tutelage.core.store import Making
 from tutelage.engine.bases import folder_chat_format, folder_sha256
-from tutelage.engine.gguf_adapter import parts_of
 from tutelage.engine.kinds import read_config
 from tutelage.engine.vocabulary import VOCABULARY_MARK, Vocabulary
 from tutelage.model.copying import MEGABYTE, Parent, keep_first
@@ -42,10 +41,10 @@ def reshapings(heal: Heal) -> tuple[Reshaping, ...]:
     return (TRIM, depth_step(heal), width_step(heal), sparsity_step(heal))
 
 
-def make(making: Making, *, base_folder: Callable[[], Path], heal: Heal, weigh: Weigh) -> None:
+def make(making: Making, *, base_folder: Callable[[], Path], heal: Heal, weigh: Weigh, grader: Grader) -> None:
     """Write merged/, model-<quantisation>.gguf and parity.json (Evidence). `base_folder` gives the model folder of the base, `heal`
-    trains what is left of a model that lost parts, `weigh` says what a copy costs by the statistics of the scores. What was measured of
-    the copies stands in evidence.json (Copies), unless `measure` is off.
+    trains what is left of a model that lost parts, `weigh` says what a copy costs by the statistics of the scores, `grader` what its drafts
+    are worth by their metric. What was measured of the copies stands in evidence.json (Copies), unless `measure` is off.
 
     Raises InputError for a base that cannot be exported, TutelageError for an adapter of another base or a merge that
     lost the tune, GateClosed if the copy is not the trained model, or if none keeps to the target.
@@ -65,17 +64,16 @@ def make(making: Making, *, base_folder: Callable[[], Path], heal: Heal, weigh: 
     steps = reshapings(heal)
     shaped, reshaped = reshape(Given(merged, making, settings, chat_format, examples), steps)
     parents = [Parent(making, settings, folder, shape, examples, chat_format,
-                      prepare(folder, merged, examples, chat_format, settings, weigh),
-                      base if settings.adapter == "apart" else None)
+                      prepare(folder, merged, examples, chat_format, settings, weigh=weigh, grader=grader))
                for folder, shape in _shapes(merged, steps, reshaped) if settings.target.is_set or folder == shaped]
     kept, parent = search(parents, settings.target) if settings.target.is_set else (keep_first(parents[0]), parents[0])
     reshaped = _of_shape(making.folder, steps, reshaped, parent.shape)
-    keep_onnx(parent)
+    copies = kept.copies if settings.target.is_set else keep_onnx(parent, kept.copies)
     _record(making, examples, Evidence(kept=kept.parity, refused=kept.refused, reshaped=reshaped))
-    if kept.copies:
-        write_whole(making.folder / EVIDENCE, kept.copies.model_dump_json(indent=1))
+    if copies:
+        write_whole(making.folder / EVIDENCE, copies.model_dump_json(indent=1))
     making.facts |= {"quantisation": kept.parity.quantisation, "gguf_sha256": file_sha256(kept.path),
-                     "gguf_megabytes": round(parts_of(kept.path).size_bytes / MEGABYTE), "logit_difference": difference,
+                     "gguf_megabytes": round(kept.path.stat().st_size / MEGABYTE), "logit_difference": difference,
                      "agreement": kept.parity.share, "chat_format_hash": chat_format.hash}
 
 

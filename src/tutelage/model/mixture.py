@@ -11,6 +11,8 @@ from typing import Literal
 from gguf.constants import GGML_QUANT_SIZES, LlamaFileType
 from gguf.constants import GGMLQuantizationType as Kind
 
+from tutelage.engine.onnx_folder import OnnxKind
+
 Quantisation = Literal["q4_k_m", "q5_k_m", "q8_0", "f16"]
 # Where a row is no multiple of 256, the nearest format of blocks of 32 that loses no more; where it is none of 32, 16 bits.
 STAND_IN = {Kind.Q4_K: Kind.Q5_0, Kind.Q5_K: Kind.Q5_1, Kind.Q6_K: Kind.Q8_0, Kind.Q8_0: Kind.F16, Kind.Q5_0: Kind.F16, Kind.Q5_1: Kind.F16}
@@ -34,6 +36,7 @@ MIXTURES: dict[Quantisation, Mixture] = {
     "f16": Mixture(Kind.F16, Kind.F16, LlamaFileType.MOSTLY_F16),
 }
 SEARCH: tuple[Quantisation, ...] = ("q4_k_m", "q5_k_m", "q8_0", "f16")  # smallest first: the order in which larger copies are tried
+ONNX_SEARCH: tuple[OnnxKind, ...] = ("int4", "int8_blocks", "int8", "fp32")  # the same of ONNX copies
 
 
 def format_of(name: str, shape: tuple[int, ...], quantisation: Quantisation, layers: int) -> Kind:

@@ -67,7 +67,8 @@ class ModelSettings(Settings):
 
     onnx: Literal["none", "fp32", "int8", "int8_blocks", "int4"] = "none"
     """An ONNX copy beside the one that is served, in the folder onnx-<kind>: "int8_blocks" costs about nothing and runs in ONNX Runtime,
-    "int8" runs in any ONNX program, "int4" is the smallest. One that is worse is removed, or, without `fallback`, ends the stage."""
+    "int8" runs in any ONNX program, "int4" is the smallest. One that is worse is removed, or, without `fallback`, ends the stage. With a
+    `target` all four are tried, and the best that keeps to it is kept."""
 
     minimum_agreement: float = Field(0.95, ge=0, le=1)
     """Share of the compared held-out prompts on which the copy must begin its answer with the same token as the model in fp32."""

@@ -20,6 +20,7 @@ from tutelage.pipeline.skills import open_speaker, token_counter, trim_base
 
 BASE_CACHE = "base"
 DESK_FILE = "desk.sqlite"
+SECONDS_A_COPY = 45  # to write, compare and time one in a search
 
 
 @dataclass(frozen=True)
@@ -126,11 +127,12 @@ def base_inputs(site: Site) -> dict[str, str]:
 def make_model(making: Making, site: Site) -> None:
     """Merge the adapter, export the copy that is served, compare it with its parent."""
     from tutelage.model.make import make
+    from tutelage.scores.grade import grader
     from tutelage.scores.weigh import weigher
     from tutelage.training.heal import heal
 
     make(making, base_folder=partial(trained_base, making.parents["training"], site), heal=partial(heal, recipe=site.recipe.training),
-         weigh=weigher(site.recipe.scores))
+         weigh=weigher(site.recipe.scores), grader=grader(site.recipe.scores))
 
 
 def trained_base(training: Artifact, site: Site) -> Path:
@@ -144,7 +146,8 @@ def trained_base(training: Artifact, site: Site) -> Path:
 def model_inputs(site: Site) -> dict[str, str]:
     """Hash of the base model, and of what the cost of a copy is judged by, where it is measured."""
     scores = site.recipe.scores
-    judged_by = (scores.alpha, scores.copy_margin_bits_per_byte, scores.bootstrap, scores.seed)
+    drafted_by = (scores.max_draft_tokens, scores.repetition_penalty, scores.rouge_stems) if site.recipe.model.measure == "full" else ()
+    judged_by = (scores.alpha, scores.copy_margin_bits_per_byte, scores.bootstrap, scores.seed, *drafted_by)
     return base_inputs(site) | ({"judged_by": short_hash(*map(str, judged_by))} if site.recipe.model.measure != "off" else {})
 
 
@@ -207,18 +210,18 @@ def audience_inputs(site: Site) -> dict[str, str]:
 
 
 def rough_model_seconds(site: Site) -> float:
-    """Two copies and what is measured of one took 93 seconds (SmolLM2-135M); a search tries four sizes a shape, reckoned at 45."""
+    """Two copies and what is measured of one took 93 seconds (SmolLM2-135M); a search tries four sizes a shape, and four ONNX copies."""
     asked = site.recipe.model
     healed = len(asked.healed_steps)
-    shapes = 1 + (asked.trim != "none") + healed
-    return (180 * shapes if asked.target.is_set else 90) + 6 * asked.heal_steps * healed
+    copies = 4 * (1 + (asked.trim != "none") + healed) + (4 if asked.onnx != "none" else 0)
+    return (SECONDS_A_COPY * copies if asked.target.is_set else 90) + 6 * asked.heal_steps * healed
 
 
 STAGES: tuple[Stage, ...] = (
     Stage("documents", 3, (), make_documents, documents_inputs, lambda site: 10),
     Stage("dataset", 4, ("documents",), make_dataset, dataset_inputs, lambda site: 30),
     Stage("training", 3, ("dataset",), make_training, base_inputs, lambda site: 400),
-    Stage("model", 2, ("dataset", "training"), make_model, model_inputs, rough_model_seconds),
+    Stage("model", 3, ("dataset", "training"), make_model, model_inputs, rough_model_seconds),
     Stage("scores", 5, ("dataset", "training", "model"), make_scores, scores_inputs,
           lambda site: 600 if site.recipe.scores.memory == "full" else 300),
     Stage("endpoint", 2, ("model", "scores"), make_endpoint, endpoint_inputs, lambda site: 1),

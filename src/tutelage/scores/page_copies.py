@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from html import escape
 
-from tutelage.core.copies import Copies, CopyEvidence
+from tutelage.core.copies import Copies, CopyEvidence, Drafted
 from tutelage.core.language import text
 from tutelage.scores.costs import costs_of_copies
 from tutelage.scores.page_memory import drawing
 
 COST = ("size", "bits", "difference", "kl", "top_1", "flips")
 RUN = ("load", "memory", "first", "each", "single", "together")
+DRAFT = ("task", "task_difference", "valid")
 NONE = "-"
 
 
@@ -28,13 +29,17 @@ def copies_section(copies: Copies | None, language: str, plot: str) -> str:
     costs = _table(("copy", "verdict", *COST), told, say)
     runs = [(one, _cells([*figures(one)[len(COST):], best.get(one.name) or NONE])) for one in copies.copies if one.speed]
     timed = _table(("copy", *RUN, "best"), runs, say) if runs else ""
+    drafts = [(one, _cells(drafted_figures(one.drafts))) for one in copies.copies if one.drafts]
+    first = next((one.drafts for one in copies.copies if one.drafts), None)
+    drafted = (f'<p>{say("copies.drafts_note", rows=first.rows, documents=first.documents)}</p>{_table(("copy", *DRAFT), drafts, say)}'
+               if first else "")
     threads = next((one.speed for one in copies.copies if one.speed), None)
     ran = say("copies.ran", threads=threads.threads, prompts=threads.prompts, new_tokens=threads.new_tokens,
               context_length=threads.context_length, streams=threads.streams) if threads else ""
     sought = say("copies.target", target=copies.target) if copies.target else ""
     facts = say("copies.note", rows=copies.rows, documents=copies.documents)
     return (f'<section><h2>{say("copies.title")}</h2><p>{" ".join(one for one in (sought, facts, ran) if one)}</p>'
-            f'{costs}{timed}'
+            f'{costs}{drafted}{timed}'
             f'{drawing("copies", plot, say) if plot else ""}</section>')
 
 
@@ -63,7 +68,28 @@ def copies_lines(copies: Copies, language: str) -> list[str]:
         cells = dict(zip((*COST, *RUN), figures(one), strict=True))
         lines.append(text("scores.copies.line", language, name=one.name, best=best.get(one.name) or NONE,
                           reason=text(one.reason, language, **one.facts), **cells))
+        if one.drafts:
+            lines.append(text("scores.copies.drafted", language, name=one.name, rows=one.drafts.rows,
+                              **dict(zip(DRAFT, drafted_figures(one.drafts), strict=True))))
     return lines
+
+
+def front_lines(copies: Copies, language: str) -> list[str]:
+    """A line for each copy that nobody beats in quality and one of the costs: Pareto's front, and what became of the copy."""
+    best = {one.candidate: one.best for one in costs_of_copies(copies)[0] if one.best}
+    lines = [text("scores.copies.front", language, count=len(best), measured=sum(one.loss is not None for one in copies.copies),
+                  tried=len(copies.copies))]
+    for one in (one for one in copies.copies if one.name in best):
+        cells = dict(zip((*COST, *RUN), figures(one), strict=True))
+        lines.append(text("scores.copies.front_line", language, mark="*" if one.kept else " ", name=one.name,
+                          best=", ".join(text(f"scores.cost.{kind}", language) for kind in best[one.name]), **cells))
+    return lines
+
+
+def drafted_figures(drafts: Drafted) -> list[str]:
+    """The numbers of a copy's drafts as they are printed, in the order of the columns; "-" where no true answer is JSON."""
+    valid = NONE if drafts.valid_share is None else f"{100 * drafts.valid_share:.0f} % ({100 * (drafts.valid_before or 0):.0f} %)"
+    return [f"{drafts.task:.3f}", f"{drafts.difference:+.3f} [{drafts.low:+.3f}, {drafts.high:+.3f}]", valid]
 
 
 def figures(one: CopyEvidence) -> list[str]:
