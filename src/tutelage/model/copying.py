@@ -11,11 +11,12 @@ import numpy as np
 
 from tutelage.core.chat import ChatFormat
 from tutelage.core.copies import Copies, CopyEvidence, Speed
-from tutelage.core.files import size_of
 from tutelage.core.records import Example
 from tutelage.core.store import Making
+from tutelage.engine.gguf_adapter import parts_of
 from tutelage.model.evidence import Measured, Measuring, measure
 from tutelage.model.evidence_speed import measure_speed
+from tutelage.model.export_adapter import export_adapter, write_base
 from tutelage.model.export_gguf import NO_IMPORTANCE, export_gguf
 from tutelage.model.importance import measure_importance, training_rows
 from tutelage.model.mixture import SEARCH, WEIGHED, Quantisation
@@ -23,13 +24,14 @@ from tutelage.model.parity import Expected, Parity, agrees, check, compare, expe
 from tutelage.model.settings import ModelSettings
 
 MEGABYTE = 1_000_000
+BASES = "base"  # folder of the work folder with copies of bases
 Facts = dict[str, str | int | float]
 
 
 @dataclass(frozen=True)
 class Parent:
-    """What copies are written from: a model folder, what was done to its shape ("" for nothing), the held-out rows to compare, and what
-    copies are measured with (None: they are not).
+    """What copies are written from: a model folder, what was done to its shape ("" for nothing), the held-out rows to compare, what
+    copies are measured with (None: they are not), and the folder of the base below an adapter that stands apart (None: it is merged).
     """
 
     making: Making
@@ -39,22 +41,27 @@ class Parent:
     examples: Sequence[Example]
     chat_format: ChatFormat
     measuring: Measuring | None
+    base: Path | None = None
 
     def importance(self, sizes: Sequence[Quantisation]) -> Mapping[str, np.ndarray]:
         """What matters in each matrix of the folder, read from training rows if one of `sizes` asks for it."""
-        if not any(size in WEIGHED for size in sizes):
-            return NO_IMPORTANCE
+        if self.base or not any(size in WEIGHED for size in sizes):
+            return NO_IMPORTANCE  # a base copy that models share does not depend on one's rows
         rows = training_rows(self.making, self.settings.importance_rows, self.folder, self.chat_format)
         self.making.facts["importance_rows"] = len(rows)
         return measure_importance(self.folder, rows)
 
     def write(self, quantisation: Quantisation, name: str, importance: Mapping[str, np.ndarray]) -> Path:
         """Write one copy under this name."""
-        path = self.making.folder / name
-        export_gguf(self.folder, path, quantisation=quantisation, name=f"tutelage-{self.making.parents['training'].id}",
-                    chat_format=self.chat_format, importance=importance if quantisation in WEIGHED else NO_IMPORTANCE)
+        path, training = self.making.folder / name, self.making.parents["training"]
+        if self.base:
+            below = write_base(self.base, self.making.work / BASES, quantisation=quantisation, chat_format=self.chat_format)
+            export_adapter(training.folder / "adapter", self.base, below, path, name=f"tutelage-{training.id}")
+        else:
+            export_gguf(self.folder, path, quantisation=quantisation, name=f"tutelage-{training.id}", chat_format=self.chat_format,
+                        importance=importance if quantisation in WEIGHED else NO_IMPORTANCE)
         self.making.events.note("model", "model.exported", quantisation=self.name_of(quantisation),
-                                megabytes=round(path.stat().st_size / MEGABYTE))
+                                megabytes=round(parts_of(path).size_bytes / MEGABYTE))
         return path
 
     def parity(self, path: Path, quantisation: Quantisation) -> Parity:
@@ -150,7 +157,7 @@ def evidence(parent: Parent, quantisation: str, path: Path, reason: str, facts: 
     """One line of evidence.json. `path` must still be there."""
     return CopyEvidence(
         name=parent.name_of(quantisation), quantisation=quantisation, shape=parent.shape, kept=kept, reason=reason, facts=facts,
-        size_bytes=size_of(path), loss=measured.loss if measured else None, rounding=measured.rounding if measured else None,
+        size_bytes=parts_of(path).size_bytes, loss=measured.loss if measured else None, rounding=measured.rounding if measured else None,
         fidelity=measured.fidelity if measured else None, drafts=measured.drafts if measured else None, speed=speed)
 
 

@@ -15,6 +15,7 @@ from tutelage.core.history import Fate
 from tutelage.core.records import Example
 from tutelage.core.store import Making
 from tutelage.engine.bases import folder_chat_format, folder_sha256
+from tutelage.engine.gguf_adapter import parts_of
 from tutelage.engine.kinds import read_config
 from tutelage.engine.vocabulary import VOCABULARY_MARK, Vocabulary
 from tutelage.model.copying import MEGABYTE, Parent, keep_first
@@ -64,7 +65,8 @@ def make(making: Making, *, base_folder: Callable[[], Path], heal: Heal, weigh: 
     steps = reshapings(heal)
     shaped, reshaped = reshape(Given(merged, making, settings, chat_format, examples), steps)
     parents = [Parent(making, settings, folder, shape, examples, chat_format,
-                      prepare(folder, merged, examples, chat_format, settings, weigh=weigh, grader=grader))
+                      prepare(folder, merged, examples, chat_format, settings, weigh=weigh, grader=grader),
+                      base if settings.adapter == "apart" else None)
                for folder, shape in _shapes(merged, steps, reshaped) if settings.target.is_set or folder == shaped]
     kept, parent = search(parents, settings.target) if settings.target.is_set else (keep_first(parents[0]), parents[0])
     reshaped = _of_shape(making.folder, steps, reshaped, parent.shape)
@@ -73,7 +75,7 @@ def make(making: Making, *, base_folder: Callable[[], Path], heal: Heal, weigh: 
     if copies:
         write_whole(making.folder / EVIDENCE, copies.model_dump_json(indent=1))
     making.facts |= {"quantisation": kept.parity.quantisation, "gguf_sha256": file_sha256(kept.path),
-                     "gguf_megabytes": round(kept.path.stat().st_size / MEGABYTE), "logit_difference": difference,
+                     "gguf_megabytes": round(parts_of(kept.path).size_bytes / MEGABYTE), "logit_difference": difference,
                      "agreement": kept.parity.share, "chat_format_hash": chat_format.hash}
 
 
