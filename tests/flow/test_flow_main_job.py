@@ -141,23 +141,6 @@ def test_an_approved_draft_becomes_a_training_row_with_history(flow):
     assert any(fate.row == row.id and fate.what == "kept" for fate in dataset.history())
 
 
-def test_the_life_of_a_row_goes_from_its_document_to_the_runs_that_used_it(flow, capsys):
-    example = next(row for row in flow.examples() if row.document_id and row.part == "train" and row.end)
-    run_show("row", example.id, work=flow.work, language="en", as_json=False)
-    told = capsys.readouterr().out
-    assert f"{example.document_id}  documents {flow.done.artifacts['documents'].id}: kept (fit)" in told
-    assert f"{example.id}  dataset {flow.done.artifacts['dataset'].id}: kept (train)" in told
-    assert f"characters {example.start} to {example.end} of the cleaned text" in told
-    assert "edits by rule: " in told
-    for stage in ("dataset", "training", "model", "scores"):
-        assert re.search(rf"^{stage} +{flow.done.artifacts[stage].id}: holds the row or was made from it; runs: \S*-flow-", told, re.MULTILINE)
-    run_show("row", example.id, work=flow.work, language="zh", as_json=True)
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    [origin] = [line["origin"] for line in lines if "origin" in line]
-    assert origin["edits"]["clause text"] >= 1
-    assert {line["use"]["stage"] for line in lines if "use" in line} >= {"dataset", "training", "model", "scores"}
-
-
 def test_all_that_saw_a_document_is_listed_by_its_id_its_name_and_its_hash(flow):
     example = next(row for row in flow.examples() if row.document_id)
     document = next(row for row in read_rows(flow.done.artifacts["documents"].file("documents.jsonl"), Document)
