@@ -64,9 +64,9 @@ def serve(app: Any, key: str) -> None:
     """Serve on a free port until killed."""
     import uvicorn
 
-    from tutelage.cli.serving import _listen
+    from tutelage.cli.listening import listen
 
-    listening = _listen(0)
+    listening = listen("127.0.0.1", 0).bound
     listening.listen(256)  # who asks before the server is up waits instead of being refused
     print(f"http://127.0.0.1:{listening.getsockname()[1]}", key, flush=True)
     uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False)).run(sockets=[listening])

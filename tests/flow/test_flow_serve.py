@@ -7,10 +7,12 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import httpx
 from small_flow import command, read_events, write_flow
 
+PAGE = (Path(__file__).parents[2] / "docs" / "stages" / "endpoint.md").read_text("utf-8")
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -79,3 +81,29 @@ def test_the_library_answers_the_documented_request_with_the_printed_key(tmp_pat
     first = answer.json()["candidates"][0]
     assert (first["kind"], first["clause_type"]) == ("library", "confidentiality")
     assert "保密" in first["text"]
+
+
+def test_other_machines_are_let_in_only_once_there_is_a_key_as_the_page_shows(tmp_path):
+    recipe, port, work = write_flow(tmp_path), free_port(), tmp_path / "work"
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) if "--host" in block for line in block.splitlines()]
+    making, serving = ([*line.replace("recipe.yaml", str(recipe)).split()[1:], "--work", str(work)] for line in lines)
+    serving += ["--port", str(port)]
+    refused = subprocess.run(command(*serving), capture_output=True, text=True, timeout=60)
+    assert refused.returncode == 2
+    assert f"the desk has no valid key: it does not listen there. Make a key first: tutelage key new {recipe} LABEL." in refused.stderr
+    made = subprocess.run(command(*making), capture_output=True, text=True, timeout=60, check=True).stdout
+    secret = re.search(r"key office: (\S+)", made)[1]
+    process = subprocess.Popen(command(*serving), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        assert wait_for(lambda: answers(f"http://127.0.0.1:{port}/sign-in"), 60)
+        asked = {host: httpx.get(f"http://127.0.0.1:{port}/health", headers={"host": f"{host}:{port}"}).status_code
+                 for host in ("127.0.0.1", socket.gethostname(), "evil.example")}
+        closed = httpx.get(f"http://127.0.0.1:{port}/v1/models")
+        opened = httpx.get(f"http://127.0.0.1:{port}/v1/models", headers={"authorization": f"Bearer {secret}"})
+    finally:
+        process.send_signal(signal.SIGINT)
+        shown, _ = process.communicate(timeout=30)
+    assert asked == {"127.0.0.1": 200, socket.gethostname(): 200, "evil.example": 400}
+    assert (closed.status_code, opened.status_code) == (401, 200)
+    assert f"open http://{socket.gethostname().lower()}:{port}/ in a browser on this machine" in shown
+    assert "other machines can reach this service, and nothing on the way is encrypted" in shown

@@ -1,4 +1,4 @@
-"""Tools and replies in JSON by a real Qwen 2 behind a real server, and its conversation as its own template writes it."""
+"""Tools, replies in JSON and gaps in code by a real Qwen 2 behind a real server, and its conversation as its own template writes it."""
 
 from __future__ import annotations
 
@@ -67,3 +67,18 @@ def test_a_clause_becomes_a_pydantic_model(client):
     asked = {"model": TUNED, "messages": [{"role": "user", "content": text}], "temperature": 0}
     parsed = client.chat.completions.parse(**asked, response_format=Term, max_tokens=60).choices[0].message.parsed
     assert parsed == Term(kind="payment", days=30)
+
+
+def test_a_gap_in_code_is_filled_with_what_fits_both_sides(client, engine):
+    before, after = "def add(a, b):\n    return ", "\n\nprint(add(1, 2))\n"
+    answer = client.completions.create(model=TUNED, prompt=before, suffix=after, max_tokens=24, temperature=0)
+    assert (answer.choices[0].text, answer.choices[0].finish_reason) == ("a + b", "stop")
+    assert answer.usage.prompt_tokens == len(engine.tokenize(before)) + len(engine.tokenize(after)) + 3
+
+
+def test_a_response_calls_a_required_function(client):
+    talk = [{"role": "user", "content": "What is the weather in Oslo?"}]
+    tool = {"type": "function", **TOOL["function"]}
+    [call] = client.responses.create(model=TUNED, input=talk, tools=[tool], tool_choice="required", parallel_tool_calls=False,
+                                     temperature=0, max_output_tokens=80).output
+    assert (call.name, json.loads(call.arguments)) == ("get_weather", {"city": "Oslo"})

@@ -12,7 +12,8 @@ from typing import Any
 
 from web_site import TUNED, CharacterEngine, make_site
 
-from tutelage.cli.serving import _listen, _serve
+from tutelage.cli.listening import listen
+from tutelage.cli.serving import _serve
 from tutelage.cli.terminal import tell_result
 from tutelage.endpoint.settings import EndpointSettings
 from tutelage.engine.child_engine import ChildEngine
@@ -25,9 +26,9 @@ def main(work: Path, seconds: float, stop_seconds: float) -> None:
                               tell=lambda key, facts: None)
     site = make_site(work, tuned=engine, endpoint=EndpointSettings(parallel=16))
     key = site.desk.new_key("streams")
-    listening = _listen(0)
-    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    _serve(create_app(site), listening, lambda: tell_result(f"{address} {key}"), site.door, stop_seconds)
+    listening = listen("127.0.0.1", 0)
+    address = listening.address.rstrip("/")
+    _serve(create_app(site), listening.bound, lambda: tell_result(f"{address} {key}"), site.door, stop_seconds)
     site.door.close()
     site.desk.close()
 

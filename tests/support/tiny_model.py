@@ -23,13 +23,13 @@ TEXTS = (
 )
 
 
-def make_tokenizer(texts: Sequence[str], *, size: int = 400) -> Tokenizer:
-    """A byte-level BPE vocabulary of at most `size` tokens, digits split one by one, ChatML specials first."""
+def make_tokenizer(texts: Sequence[str], *, size: int = 400, marks: Sequence[str] = ()) -> Tokenizer:
+    """A byte-level BPE vocabulary of at most `size` tokens, digits split one by one, ChatML specials first, then `marks`."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
         pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)])
     tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=list(SPECIALS), show_progress=False,
+    trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=[*SPECIALS, *marks], show_progress=False,
                                   initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()))
     tokenizer.train_from_iterator(list(texts), trainer)
     return tokenizer
@@ -54,10 +54,13 @@ def make_weights(vocabulary: int, *, seed: int) -> dict[str, np.ndarray]:
     return weights
 
 
-def make_tiny_model(folder: Path, *, seed: int = 0, texts: Sequence[str] | None = None) -> Path:
-    """Write config.json, model.safetensors, tokenizer.json and chat.json (ChatML) into `folder`, and give it back."""
+def make_tiny_model(folder: Path, *, seed: int = 0, texts: Sequence[str] | None = None, marks: Sequence[str] = ()) -> Path:
+    """Write config.json, model.safetensors, tokenizer.json and chat.json (ChatML) into `folder`, and give it back.
+
+    `marks` are special tokens beside those of ChatML.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = make_tokenizer(texts or TEXTS)
+    tokenizer = make_tokenizer(texts or TEXTS, marks=marks)
     size = tokenizer.get_vocab_size()
     tokenizer.save(str(folder / "tokenizer.json"))
     config = {

@@ -108,7 +108,6 @@ def test_several_choices_of_one_prompt_count_it_once(client):
     ({"max_tokens": 0}, "max_tokens", "invalid_value"),
     ({"logprobs": 21}, "logprobs", "invalid_value"),
     ({"logprobs": True}, "logprobs", "invalid_value"),
-    ({"suffix": "x"}, "suffix", "unknown_parameter"),
     ({"best_of": 2}, "best_of", "unknown_parameter"),
     ({"prompt": "x" * 600}, "prompt", "context_length_exceeded"),
 ])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from web_site import PASSWORD, form_token
 
 from tutelage.web.app import create_app
 from tutelage.web.auth import SESSION_COOKIE, Attempts, Sessions, local_path
-from tutelage.web.shield import host_name
+from tutelage.web.shield import HostCheck, host_name
 
 OPEN = {("GET", "/sign-in"), ("POST", "/sign-in"), ("GET", "/health"), ("GET", "/ready")}
 ASK = {"type": "confidentiality", "keywords": "保密期限", "language": "zh"}
@@ -157,6 +158,27 @@ def test_another_host_name_is_refused(site, visit):
     assert (answer.status_code, answer.text) == (400, "This site answers only to 127.0.0.1, [::1], localhost.\n")
     for host in ("localhost:8765", "127.0.0.1", "[::1]:8765"):
         assert visit(site).get("/health", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("server, host, status", [
+    ("192.0.2.7", "192.0.2.7:8765", 200), ("192.0.2.7", "192.0.2.8", 400), ("::ffff:192.0.2.7", "192.0.2.7", 200),
+    ("2001:db8::7", "[2001:db8::7]:8765", 200), ("2001:db8::7", "", 400), ("not an address", "not an address", 400)])
+def test_the_address_at_which_a_request_arrived_is_a_name_of_the_site(server, host, status):
+    answered: list[int] = []
+
+    async def inside(scope, receive, send):
+        answered.append(200)
+
+    async def send(message):
+        if message["type"] == "http.response.start":
+            answered.append(message["status"])
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    scope = {"type": "http", "method": "GET", "path": "/", "server": (server, 8765), "headers": [(b"host", host.encode())]}
+    asyncio.run(HostCheck(inside, hosts=("localhost",))(scope, receive, send))
+    assert answered == [status]
 
 
 @pytest.mark.parametrize("header, name", [("LocalHost:80", "localhost"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]"), ("", "")])

@@ -56,7 +56,7 @@ def test_a_trained_model_answers_under_its_own_name_and_a_broken_one_stops_the_s
 @pytest.mark.parametrize("body, status, param, said", [
     ({"input": "x", "model": "omni-moderation-latest"}, 404, "model", f"Leave model out, or send '{WORDS}'"),
     ({"input": "x", "user": "a"}, 400, "user", "Unknown or unsupported parameter"), ({}, 400, "input", "Missing required parameter"),
-    ({"input": []}, 400, "input", "valid string"), ({"input": 7}, 400, "input", "valid string"),
+    ({"input": []}, 400, "input", "at least 1 item"), ({"input": 7}, 400, "input", "valid string"),
     ({"input": [{"type": "image_url", "image_url": {"url": "https://x"}}]}, 400, "input", ""),
     ({"input": "x" * 100_001}, 400, "input", "at most 100000 are moderated"),
 ])

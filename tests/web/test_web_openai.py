@@ -114,7 +114,7 @@ def test_text_parts_are_joined_as_they_stand(client, tuned):
     ({"logit_bias": {"x": 1}}, "logit_bias.x", "invalid_value"),
     ({"logit_bias": {"7": 101}}, "logit_bias.7", "invalid_value"),
     ({"messages": [{"role": "user"}]}, "messages[0].content", "missing_required_parameter"),
-    ({"messages": [{"role": "user", "content": "x", "name": "n"}]}, "messages[0].name", "unknown_parameter"),
+    ({"messages": [{"role": "user", "content": "x", "sender": "n"}]}, "messages[0].sender", "unknown_parameter"),
     ({"messages": [{"role": "user", "content": [{"type": "image_url", "text": "x"}]}]}, "messages[0].content[0].type", "invalid_value"),
     ({"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]}, "messages", "invalid_value"),
 ])

@@ -6,11 +6,12 @@ import json
 
 import openai
 import pytest
+from pydantic import BaseModel
 from web_site import DRAFT, SPECIALS, TUNED
 
 from tutelage.core.errors import ServiceUnavailable
 from tutelage.web.openai_responses_shapes import PLACES
-from tutelage.web.openai_shapes import ChatRequest
+from tutelage.web.openai_tools import ToolChatRequest
 
 
 @pytest.fixture
@@ -76,6 +77,20 @@ def test_the_clients_own_stream_helper_gives_the_final_response(ai):
         assert stream.get_final_response().output_text == DRAFT
 
 
+def test_an_answer_is_held_to_the_form_that_text_format_asks_for(ai, tuned):
+    tuned.reply = '{"days": 30}'
+    found = ai.responses.parse(model=TUNED, input="Term", text_format=Days)
+    assert found.output_parsed == Days(days=30)
+    assert tuned.constraints[-1].schema_text
+    tuned.reply = '{"days": "x"}'
+    with pytest.raises(openai.InternalServerError, match="not of the form that was asked for"):
+        ai.responses.parse(model=TUNED, input="Term", text_format=Days)
+
+
+class Days(BaseModel):
+    days: int
+
+
 def test_log_probabilities_come_where_they_are_included(ai):
     asked = {"model": TUNED, "input": "Term", "max_output_tokens": 3, "include": ["message.output_text.logprobs"], "top_logprobs": 2}
     told = ai.responses.create(**asked).output[0].content[0].logprobs
@@ -102,13 +117,17 @@ def test_input_tokens_are_counted_without_an_answer(ai, tuned):
     ({"max_output_tokens": 0}, "max_output_tokens", "greater than or equal to 1"),
     ({"max_output_tokens": 601}, "input", "or lower max_output_tokens"),
     ({"temperature": 3}, "temperature", "less than or equal to 2"),
-    ({"input": []}, "input", "Input should be a valid string"),
+    ({"input": []}, "input", "List should have at least 1 item"),
     ({"input": [{"role": "tool", "content": "x"}]}, "input[0].role", "'user' or 'assistant'"),
+    ({"input": [{"type": "reasoning", "summary": []}]}, "input[0]", "the type must be one of message, function_call, function_call_output"),
     ({"input": [{"role": "user", "content": [{"type": "input_image", "text": "x"}]}]}, "input[0].content[0].type",
      "'input_text' or 'output_text'"),
     ({"input": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}, "input", "Invalid value for 'input'"),
     ({"text": {"verbosity": "low"}}, "text.verbosity", "Unknown or unsupported parameter"),
     ({"text": {"format": {"type": "xml"}}}, "text.format.type", "'json_schema'"),
+    ({"text": {"format": {"type": "json_schema", "schema": {}}}}, "text.format.name", "Missing required parameter: 'text.format.name'"),
+    ({"text": {"format": {"type": "json_schema", "name": "a", "schema": {"type": "number", "multipleOf": 3}}}},
+     "text.format.schema.multipleOf", "the keyword multipleOf cannot be enforced"),
 ])
 def test_what_is_not_offered_is_a_400_that_names_it(strict_client, more, param, said):
     answer = strict_client.post("/v1/responses", json={"model": TUNED, "input": "Term", **more})
@@ -117,7 +136,7 @@ def test_what_is_not_offered_is_a_400_that_names_it(strict_client, more, param, 
 
 
 def test_places_of_a_chats_errors_are_fields_of_a_chat():
-    assert set(PLACES) - {"response_format"} <= set(ChatRequest.model_fields)
+    assert {place.partition(".")[0] for place in PLACES} <= set(ToolChatRequest.model_fields)
 
 
 def test_what_needs_a_store_of_responses_says_that_there_is_none(ai):

@@ -68,6 +68,13 @@ def test_the_tokens_of_a_text_and_of_a_conversation_and_back(tuned_site, visit):
     assert client.post("/detokenize", json={"model": TUNED, "tokens": [97, 98]}).json() == {"prompt": "ab"}
     told = client.get("/tokenizer_info").json()
     assert (told["model"], told["max_model_len"], told["chat_format"]["name"]) == (TUNED, 600, "chatml")
+    assert (told["eos_token"], told["eos_token_id"], told["bos_token"], told["bos_token_id"]) == ("<|im_end|>", 0x110001, None, None)
+
+
+def test_what_names_no_model_is_about_the_one_that_is_served(tuned_site, visit):
+    client = with_key(visit(tuned_site), tuned_site, "generate")
+    assert client.post("/tokenize", json={"prompt": "ab", "add_special_tokens": False}).json()["tokens"] == [97, 98]
+    assert client.post("/detokenize", json={"tokens": [97]}).json() == {"prompt": "a"}
 
 
 @pytest.mark.parametrize("path, body, status, param", [

@@ -148,6 +148,14 @@ def test_the_rendered_conversation_tells_tools_calls_and_results_as_qwen_is_told
     assert tokens == expected
 
 
+def test_a_name_stands_before_the_words_of_who_says_them_and_that_of_a_result_is_its_functions(program, engine):
+    messages = [{"role": "user", "name": "ann", "content": "Rain?"}, {"role": "assistant", "content": None, "tool_calls": [CALLED]}]
+    named = [*messages, {**RESULT, "name": "weather"}]
+    plain = [{"role": "user", "content": "ann: Rain?"}, messages[1], RESULT]
+    tokens = [program.post("/tokenize", json={"model": TUNED, "messages": asked}).json()["tokens"] for asked in (named, plain)]
+    assert tokens[0] == tokens[1]
+
+
 def test_presence_bias_and_seed_are_applied_and_a_token_outside_is_named(program, engine):
     [wanted] = engine.tokenize("x")
     asked = {**ASK, "logit_bias": {str(wanted): 100}, "max_tokens": 4, "temperature": 0}
@@ -190,6 +198,8 @@ PLACE = "response_format.json_schema.schema"
     ({"tools": [NOW], "tool_choice": {"type": "function", "function": {"name": "then"}}}, "tool_choice.function.name",
      "'then' is not among the tools: now"),
     ({"tools": [NOW], "tool_choice": "always"}, "tool_choice", "Input should be 'none', 'auto' or 'required'"),
+    (with_messages(CALLING, {**RESULT, "name": "now"}), "messages[2].name", "'now' is not the function that was called; that is 'weather'"),
+    (with_messages({"role": "user", "content": "x", "name": "a b"}), "messages[1].name", "String should match pattern"),
     (with_messages(RESULT), "messages[1].tool_call_id", "'call_1' is no call of the assistant's message before that waits for a result"),
     (with_messages(CALLING), "messages", "the call 'call_1' has no result: send a message with the role 'tool' for it"),
     (with_messages(CALLING, {"role": "user", "content": "?"}), "messages[2]", "the call 'call_1' has no result yet"),

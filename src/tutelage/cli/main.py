@@ -96,16 +96,18 @@ def show(what: Annotated[str | None, typer.Argument(metavar="[STAGE|ID|row|uses|
 
 
 @app.command()
-def serve(recipe: RecipePath, port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1.")] = 8765,
+def serve(recipe: RecipePath, port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 8765,
+          host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on. One that other machines reach, such "
+                                            "as 0.0.0.0, needs a key of the desk first.")] = "127.0.0.1",
           also: Annotated[list[Path] | None, typer.Option("--also", metavar="RECIPE", help="Serve the model of this recipe too, under its "
                                                           "own name. Can be repeated.")] = None,
           making: Annotated[bool, typer.Option("--make", help="Also run `make`; the page shows it live.")] = False,
           demo_users: Annotated[bool, typer.Option("--demo-users", help="Create two sign-ins and an API key, and print them.")] = False,
           changes: Changes = None, work: Work = DEFAULT_WORK, language: Language = None) -> None:
-    """Serve the drafting page, the reviews and the API on 127.0.0.1."""
+    """Serve the drafting page, the reviews and the API, for this machine alone unless `--host` says otherwise."""
     from tutelage.cli.serving import run_serve
 
-    run_serve(recipe, changes or [], also=also or [], port=port, with_make=making, demo_users=demo_users, work=work,
+    run_serve(recipe, changes or [], also=also or [], host=host, port=port, with_make=making, demo_users=demo_users, work=work,
               language=language)
 
 

@@ -1,4 +1,4 @@
-"""serve: pages and API on 127.0.0.1 first; with --make the training runs beside them and the page switches when it passes."""
+"""serve: pages and API first, for this machine alone by default; with --make the training runs beside them, then the page switches."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from types import FrameType
 from typing import Literal
 
 from tutelage.cli.doors import Doors, load_others, open_doors, tell_switch
+from tutelage.cli.listening import Listening, check_guarded, listen
 from tutelage.cli.terminal import tell_result
-from tutelage.core.errors import ServiceUnavailable, TutelageError
+from tutelage.core.errors import TutelageError
 from tutelage.core.language import tell_failure, text
 from tutelage.core.records import Language
 from tutelage.desk.desk import Desk, open_desk
@@ -32,9 +33,8 @@ from tutelage.pipeline.stages import Site as Place
 from tutelage.reviews.make import export
 from tutelage.web.app import create_app
 from tutelage.web.receipts import ReceiptBook
-from tutelage.web.site import Site
+from tutelage.web.site import LOOPBACK, Site
 
-HOST = "127.0.0.1"
 REFRESH_SECONDS = 2.0
 SECRET_BYTES = 32
 LEAVE_SECONDS = 0.5  # from "not ready" to the end of listening: a balancer needs a moment to send requests elsewhere
@@ -54,38 +54,39 @@ class Maker:
         return self.process.wait()
 
 
-def run_serve(recipe: Path, changes: list[str], *, also: list[Path], port: int, with_make: bool, demo_users: bool, work: Path,
+def run_serve(recipe: Path, changes: list[str], *, also: list[Path], host: str, port: int, with_make: bool, demo_users: bool, work: Path,
               language: Language | None) -> None:
     """Serve until Ctrl-C. With --make the exit code is 0 once a verdict exists, open or closed."""
     loaded = load_recipe(recipe, changes=changes)
     check(loaded)
     tongue = language or loaded.recipe.language
-    listening = _listen(port)
+    listening = listen(host, port)
     work.mkdir(parents=True, exist_ok=True)
     place = Place(loaded, work)
     others = load_others(also, place)
     desk = open_desk(place.desk_url)
+    check_guarded(listening, desk.keys(), str(recipe))
     desk.put_clauses(load_shipped())
     export(desk, work)
     doors = open_doors(place, others, desk, tongue)
-    address = f"http://{HOST}:{port}/"
     site = Site(desk=desk, door=doors.own, also=doors.also, budget=doors.budget, work=work, drafting=loaded.recipe.drafting,
                 secret=_secret(work), language=tongue,
-                progress=lambda: newest_events(work, loaded.recipe.name), audience=loaded.recipe.audience,
+                progress=lambda: newest_events(work, loaded.recipe.name), hosts=(*LOOPBACK, listening.name),
+                audience=loaded.recipe.audience,
                 labels_needed=loaded.recipe.reviews.labels_needed, endpoint=loaded.recipe.endpoint,
                 receipts=ReceiptBook(desk, work) if loaded.recipe.endpoint.receipts == "on" else None)
     stop = threading.Event()
     maker: list[Maker] = []
 
     def ready() -> None:
-        _greet(desk, address, tongue, demo_users, audience=loaded.recipe.audience)
+        _greet(desk, listening, tongue, demo_users, audience=loaded.recipe.audience)
         if with_make:
             maker.append(_start_make(recipe, changes, work, tongue))
-        threading.Thread(target=_watch, args=(doors, stop, maker, tongue, address), daemon=True).start()
+        threading.Thread(target=_watch, args=(doors, stop, maker, tongue, listening.address), daemon=True).start()
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        _serve(create_app(site), listening, ready, doors, loaded.recipe.endpoint.stop_seconds)
+        _serve(create_app(site), listening.bound, ready, doors, loaded.recipe.endpoint.stop_seconds)
     except KeyboardInterrupt:
         pass
     finally:
@@ -101,19 +102,6 @@ def run_serve(recipe: Path, changes: list[str], *, also: list[Path], port: int, 
         sys.exit(code if code > 0 else 1)
 
 
-def _listen(port: int) -> socket.socket:
-    """A listening socket on the loopback address. Raises ServiceUnavailable when the port is taken."""
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((HOST, port))
-    except OSError as error:
-        listening.close()
-        raise ServiceUnavailable(f"port {port} on {HOST} cannot be used ({error.strerror}): another program has it. "
-                                 f"Stop that program, or choose another port: --port {port + 1 if port < 65535 else port - 1}") from None
-    return listening
-
-
 def _secret(work: Path) -> bytes:
     """The key that signs sessions, made once, readable by its owner only."""
     path = work / "session.key"
@@ -126,8 +114,10 @@ def _secret(work: Path) -> bytes:
     return path.read_bytes()
 
 
-def _greet(desk: Desk, address: str, tongue: Language, demo_users: bool, *, audience: str) -> None:
-    tell_result(text("run.serving", tongue, address=address))
+def _greet(desk: Desk, listening: Listening, tongue: Language, demo_users: bool, *, audience: str) -> None:
+    tell_result(text("run.serving", tongue, address=listening.address))
+    if not listening.is_local:
+        tell_result(text("run.open_to_others", tongue))
     if not demo_users:
         return
     for name in DEMO_ROLES:

@@ -58,7 +58,7 @@ def find(session: Session, secret: str) -> Key | None:
     if row is None:
         return None
     found = record(row)
-    return None if found.expires_at and found.expires_at <= datetime.now(UTC) else found
+    return found if found.is_valid(datetime.now(UTC)) else None
 
 
 def listed(session: Session) -> list[Key]:

@@ -44,6 +44,10 @@ class Key(Record):
     permission: str = EVERYONE
     limits: Limits = Limits()
 
+    def is_valid(self, now: datetime) -> bool:
+        """Whether it has not expired."""
+        return self.expires_at is None or self.expires_at > now
+
 
 class DraftRow(Record):
     """A draft on its way: `draft` is what the model wrote and never changes, `text` what people made of it.

@@ -11,8 +11,9 @@ from itertools import groupby
 from starlette.responses import JSONResponse
 
 from tutelage.core.chat import end_id, render
-from tutelage.core.engine import Engine, SharesPrompts, TellsChances
+from tutelage.core.engine import CannotDo, Engine, SharesPrompts, TellsChances
 from tutelage.core.errors import InputError
+from tutelage.core.gap import Prompt, render_gap
 from tutelage.core.records import Answer, Sampling
 from tutelage.endpoint.bounds import FREE, Bounds
 from tutelage.endpoint.calls import CallReader
@@ -20,7 +21,7 @@ from tutelage.endpoint.schema_words import SchemaMistake
 from tutelage.endpoint.serving import Served
 from tutelage.web.auth import error_response
 from tutelage.web.openai_answers import Told, spell
-from tutelage.web.openai_shapes import AnswerRequest, ChatRequest, TextRequest
+from tutelage.web.openai_shapes import AnswerRequest, ChatRequest, FillRequest, TextRequest
 from tutelage.web.openai_turns import TurnMistake, conversation
 from tutelage.web.site import Site
 from tutelage.web.streaming import Pieces
@@ -56,21 +57,47 @@ def chat_choices(served: Served, asked: ChatRequest) -> list[Wanted] | JSONRespo
 def text_choices(served: Served, asked: TextRequest) -> list[Wanted] | JSONResponse:
     """The choices for all prompts, those of one prompt side by side, or the 400 that says why there can be none."""
     found: list[Wanted] = []
-    engine, chat_format = served.engine, served.chat_format
-    ends = (end_id(chat_format, engine),)
-    for prompt in asked.prompt:
-        try:
-            begin = [engine.special(chat_format.begin)] if chat_format.begin and isinstance(prompt, str) else []
-            ids = tuple([*begin, *engine.tokenize(prompt)] if isinstance(prompt, str) else prompt)
-        except InputError as error:
-            return misplaced(error, "prompt")
-        refused = _too_long(served, asked, len(ids), "prompt") or _no_chances(served, asked)
+    for text in asked.prompt:
+        prompt = _read_prompt(served, text, asked.suffix or None)
+        if isinstance(prompt, JSONResponse):
+            return prompt
+        refused = _too_long(served, asked, len(prompt.ids), "prompt") or _no_chances(served, asked)
         if refused:
             return refused
-        echo = (prompt if isinstance(prompt, str) else engine.detokenize(ids)) if asked.echo else ""
-        found += [Wanted(ids, _sampling(asked, len(found) + number, engine.context_length - len(ids)), ends, asked.likeliest,
-                         bool(asked.echo), echo) for number in range(asked.n or 1)]
+        echo = (text if isinstance(text, str) else served.engine.detokenize(prompt.ids)) if asked.echo else ""
+        room = served.engine.context_length - len(prompt.ids)
+        found += [Wanted(prompt.ids, _sampling(asked, len(found) + number, room), prompt.end_ids, asked.likeliest, bool(asked.echo), echo)
+                  for number in range(asked.n or 1)]
     return found
+
+
+def fill_choices(served: Served, asked: FillRequest) -> list[Wanted] | JSONResponse:
+    """The choices for a gap, or the 400 that says why there can be none."""
+    prompt = _read_prompt(served, asked.prompt, asked.suffix or "")
+    if isinstance(prompt, JSONResponse):
+        return prompt
+    room = served.engine.context_length - len(prompt.ids)
+    return _too_long(served, asked, len(prompt.ids), "prompt") or [
+        Wanted(prompt.ids, _sampling(asked, number, room), prompt.end_ids, None) for number in range(asked.n or 1)]
+
+
+def _read_prompt(served: Served, text: str | list[int], suffix: str | None) -> Prompt | JSONResponse:
+    """The tokens of a prompt, or of the gap before a suffix, and what ends the reply; or the 400 that says why there are none."""
+    engine, chat_format = served.engine, served.chat_format
+    param = "prompt"
+    try:
+        begin = [engine.special(chat_format.begin)] if chat_format.begin and isinstance(text, str) else []
+        ids = tuple(engine.tokenize(text) if isinstance(text, str) else text)
+        end = end_id(chat_format, engine)
+        if suffix is None:
+            return Prompt(ids=(*begin, *ids), end_ids=(end,))
+        param = "suffix"
+        gap = render_gap(ids, suffix, engine)
+    except CannotDo as error:
+        return error_response(400, f"{served.name}: {error}", param=param, code="unsupported_by_model")
+    except InputError as error:
+        return misplaced(error, param)
+    return Prompt(ids=(*begin, *gap.ids), end_ids=(end, *gap.end_ids))
 
 
 def pieces_of(site: Site, served: Served, choices: Sequence[Wanted]) -> Pieces:

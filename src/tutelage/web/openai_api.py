@@ -15,9 +15,9 @@ from tutelage.endpoint.meter import Meter
 from tutelage.endpoint.serving import Served
 from tutelage.web.answering import Answering
 from tutelage.web.auth import asker, error_response, visitor_of
-from tutelage.web.generation import Wanted, chat_choices, text_choices
+from tutelage.web.generation import Wanted, chat_choices, fill_choices, text_choices
 from tutelage.web.openai_answers import ChatShape, Json, TextShape
-from tutelage.web.openai_shapes import AnswerRequest, TextRequest, read_request
+from tutelage.web.openai_shapes import AnswerRequest, FillRequest, TextRequest, read_request
 from tutelage.web.openai_tools import ToolChatRequest
 from tutelage.web.site import Site
 from tutelage.web.streaming import Turns
@@ -57,6 +57,10 @@ def openai_routes(site: Site, turns: Turns, meter: Meter) -> APIRouter:
     @router.post("/completions")
     async def complete(request: Request) -> Response:
         return await _generate(Answering(site, turns, meter, request, TextShape()), TextRequest, text_choices)
+
+    @router.post("/fim/completions")
+    async def fill(request: Request) -> Response:
+        return await _generate(Answering(site, turns, meter, request, ChatShape()), FillRequest, fill_choices)
 
     return router
 

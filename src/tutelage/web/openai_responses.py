@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -17,9 +16,10 @@ from tutelage.web.auth import error_response
 from tutelage.web.generation import chat_choices
 from tutelage.web.openai_answers import ChatShape
 from tutelage.web.openai_api import answer_request, find_model
-from tutelage.web.openai_responses_events import Events, Json, finished
-from tutelage.web.openai_responses_shapes import NOT_KEPT, PLACES, InputTokensRequest, ResponsesRequest
-from tutelage.web.openai_shapes import ChatRequest, read_request
+from tutelage.web.openai_responses_events import Events, finished
+from tutelage.web.openai_responses_shapes import NOT_KEPT, WORDS, InputTokensRequest, ResponsesRequest, renamed
+from tutelage.web.openai_shapes import read_request
+from tutelage.web.openai_tools import ToolChatRequest
 from tutelage.web.shield import REQUEST_ID
 from tutelage.web.site import Site
 from tutelage.web.streaming import EventStream, Turns
@@ -67,31 +67,32 @@ async def _respond(answering: Answering) -> Response:
     asked = read_request(await answering.request.body(), ResponsesRequest)
     if isinstance(asked, Response):
         return asked
-    chat = read_request(json.dumps(asked.chat()).encode(), ChatRequest)
+    chat = read_request(json.dumps(asked.chat()).encode(), ToolChatRequest)
     answer = chat if isinstance(chat, Response) else await answer_request(answering, chat, chat_choices)
     headers = {REQUEST_ID: answer.headers[REQUEST_ID]} if REQUEST_ID in answer.headers else {}
     if isinstance(answer, EventStream):
         return EventStream(_events(asked, answer), answer_id=headers.get(REQUEST_ID, ""))
     body = json.loads(bytes(answer.body))
     if answer.status_code >= 400:
-        return _as_asked(answer, body)
-    return JSONResponse(finished(asked, body, f"msg_{secrets.token_hex(12)}"), headers=headers)
+        return _as_asked(asked, answer, body)
+    return JSONResponse(finished(asked, body), headers=headers)
 
 
-def _as_asked(answer: Response, body: dict[str, dict[str, str | None]]) -> Response:
+def _as_asked(asked: InputTokensRequest, answer: Response, body: dict[str, dict[str, str | None]]) -> Response:
     """The chat's error, with the places called as they were in the request."""
     error = body["error"]
     place, message = error["param"] or "", error["message"] or ""
-    for chats, ours in PLACES.items():
-        message = message.replace(f"'{chats}", f"'{ours}").replace(f"the {chats}", f"the {ours}").replace(f"lower {chats}", f"lower {ours}")
-        place = place.replace(chats, ours, 1) if place == chats or place.startswith((f"{chats}.", f"{chats}[")) else place
+    ours = renamed(place, asked.talk())
+    message = message.replace(repr(place), repr(ours)) if place else message
+    for theirs, words in WORDS.items():
+        message = message.replace(theirs, words)
     told = {name: value for name, value in answer.headers.items() if name not in ("content-length", "content-type")}
-    return JSONResponse({"error": {**error, "message": message, "param": place or None}}, status_code=answer.status_code, headers=told)
+    return JSONResponse({"error": {**error, "message": message, "param": ours or None}}, status_code=answer.status_code, headers=told)
 
 
 async def _events(asked: ResponsesRequest, chat: EventStream) -> AsyncGenerator[str, None]:
     """The chat's chunks as the events of a response."""
-    events = Events(asked, f"msg_{secrets.token_hex(12)}")
+    events = Events(asked)
     async with aclosing(chat.events) as chunks:
         async for chunk in chunks:
             told = chunk.removeprefix(DATA).strip()
@@ -103,9 +104,8 @@ def _count(site: Site, request: Request, asked: InputTokensRequest) -> Response:
     served = find_model(site, request, asked.model)
     if isinstance(served, Response):
         return served
-    body: Json = {"model": asked.model, "messages": asked.messages()}
-    chat = read_request(json.dumps(body).encode(), ChatRequest)
+    chat = read_request(json.dumps(asked.chat()).encode(), ToolChatRequest)
     choices = chat if isinstance(chat, JSONResponse) else chat_choices(served, chat)
     if isinstance(choices, JSONResponse):
-        return _as_asked(choices, json.loads(bytes(choices.body)))
+        return _as_asked(asked, choices, json.loads(bytes(choices.body)))
     return JSONResponse({"object": "response.input_tokens", "input_tokens": len(choices[0].ids)})

@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from tutelage.web.openai_responses_items import InputMessage, Item, Talk
 from tutelage.web.openai_shapes import MOST_LIKELIEST, Metadata, Shape
 
 Json = dict[str, object]
+TOOL = re.compile(r"^(tools\[\d+\])\.function(.*)$")
 LOGPROBS = "message.output_text.logprobs"
 NOT_KEPT = "Responses are not kept here: send the whole conversation as `input` each time."
-
-
-class InputText(Shape):
-    """A part of an input message, or of an answer that is sent back; of the latter `annotations` and `logprobs` are read past."""
-
-    type: Literal["input_text", "output_text"]
-    text: str
-    annotations: Annotated[list[Json], Field(max_length=0)] | None = None
-    logprobs: list[Json] | None = None
-
-
-class InputMessage(Shape):
-    """One turn; an answer that is sent back has an id and a status too."""
-
-    type: Literal["message"] = "message"
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[InputText]
-    id: str | None = None
-    status: Literal["in_progress", "completed", "incomplete"] | None = None
-    phase: None = None
-
-    def message(self) -> Json:
-        """The turn as a chat has it; "developer" is a chat's "system"."""
-        content = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
-        return {"role": "system" if self.role == "developer" else self.role, "content": content}
 
 
 class TextFormat(Shape):
@@ -61,18 +39,47 @@ class TextSettings(Shape):
     format: TextFormat | None = None
 
 
+class FunctionTool(Shape):
+    """A function that may be called; a chat holds the same one level deeper."""
+
+    type: Literal["function"]
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+    def tool(self) -> Json:
+        """The same as a chat's tool."""
+        return {"type": "function", "function": self.model_dump(exclude_none=True, exclude={"type"})}
+
+
+class NamedFunctionTool(Shape):
+    """The function that must be called."""
+
+    type: Literal["function"]
+    name: str
+
+
 class InputTokensRequest(Shape):
     """The body of POST /v1/responses/input_tokens."""
 
     model: str
-    input: Annotated[str, Field(min_length=1)] | Annotated[list[InputMessage], Field(min_length=1)]
+    input: Annotated[str, Field(min_length=1)] | Annotated[list[Item], Field(min_length=1)]
     instructions: str | None = None
+    tools: list[FunctionTool] | None = None
+    tool_choice: Literal["none", "auto", "required"] | NamedFunctionTool | None = None
+    parallel_tool_calls: bool | None = None
 
-    def messages(self) -> list[Json]:
+    def talk(self) -> Talk:
         """The conversation as a chat has it, the instructions first."""
-        first: list[Json] = [{"role": "system", "content": self.instructions}] if self.instructions else []
-        asked = [{"role": "user", "content": self.input}] if isinstance(self.input, str) else [item.message() for item in self.input]
-        return [*first, *asked]
+        return Talk(self.instructions, [InputMessage(role="user", content=self.input)] if isinstance(self.input, str) else self.input)
+
+    def chat(self) -> Json:
+        """The body of the chat that asks the same."""
+        choice = self.tool_choice
+        named: Json = {"type": "function", "function": {"name": choice.name}} if isinstance(choice, NamedFunctionTool) else {}
+        return {"model": self.model, "messages": self.talk().messages, "tools": self.tools and [tool.tool() for tool in self.tools],
+                "tool_choice": named or choice, "parallel_tool_calls": self.parallel_tool_calls}
 
 
 class ResponsesRequest(InputTokensRequest):
@@ -106,12 +113,14 @@ class ResponsesRequest(InputTokensRequest):
             return "truncation", "truncation is 'auto', but nothing is ever cut here. Leave it out, or send 'disabled'."
         if self.top_logprobs is not None and not self.include:
             return "top_logprobs", f"top_logprobs is only allowed with `include: [{LOGPROBS!r}]`."
+        if self.include and self.tools:
+            return "include", "log-probabilities are not told beside tools here. Ask /v1/chat/completions for them."
         return None
 
     def chat(self) -> Json:
         """The body of the chat that asks the same."""
-        asked: Json = {"model": self.model, "messages": self.messages(), "max_completion_tokens": self.max_output_tokens,
-                       "temperature": self.temperature, "top_p": self.top_p}
+        asked: Json = {**super().chat(), "max_completion_tokens": self.max_output_tokens, "temperature": self.temperature,
+                       "top_p": self.top_p}
         if self.stream:
             asked |= {"stream": True, "stream_options": {"include_usage": True}}
         if self.include:
@@ -120,6 +129,19 @@ class ResponsesRequest(InputTokensRequest):
         return asked | {"response_format": wanted} if wanted else asked
 
 
-# How the chat calls what a request of /v1/responses calls otherwise: for errors that name a place.
+# How a chat calls what a request of /v1/responses calls otherwise: for errors that name a place, or tell of one.
 PLACES = {"messages": "input", "max_completion_tokens": "max_output_tokens", "max_tokens": "max_output_tokens",
-          "response_format": "text.format", "logprobs": "include"}
+          "response_format.json_schema": "text.format", "response_format": "text.format", "logprobs": "include",
+          "tool_choice.function": "tool_choice"}
+WORDS = {"the messages": "the input", "lower max_tokens": "lower max_output_tokens",
+         "message with the role 'tool'": "function_call_output", "the role 'tool'": "a function_call_output",
+         "the assistant's message before that": "the assistant's that came before and"}
+
+
+def renamed(place: str, talk: Talk) -> str:
+    """What a request of /v1/responses calls a place of the chat that was made from it."""
+    place = TOOL.sub(r"\1\2", place)
+    for chats, ours in sorted({**PLACES, **talk.places}.items(), key=lambda pair: -len(pair[0])):
+        if place == chats or place.startswith((f"{chats}.", f"{chats}[")):
+            return place.replace(chats, ours, 1)
+    return place

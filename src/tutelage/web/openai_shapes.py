@@ -14,13 +14,15 @@ from tutelage.prompts.vote import LETTERS, Rule
 from tutelage.web.auth import error_response
 
 # Pydantic names the branch of a union in the place of an error; clients know no branches.
-BRANCH = re.compile(r"str|list\[.*|constrained-.*|literal\[.*|NamedTool|\[key\]")
+BRANCH = re.compile(r"str|list\[.*|constrained-.*|literal\[.*|Named\w+|input-\w+|\[key\]")
 MOST_CHOICES = 16
 MOST_LIKELIEST = 20
 MOST_BIASES = 300
+MOST_STOPS = 64  # of an editor, which sends what ends a statement in many languages
 Metadata = Annotated[dict[Annotated[str, Field(min_length=1, max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16)]
 TokenId = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]  # keys of a JSON object are texts
-Stop = Annotated[str, Field(min_length=1)] | Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=4)]
+StopText = Annotated[str, Field(min_length=1)]
+Stop = StopText | Annotated[list[StopText], Field(max_length=4)]
 
 
 class Shape(BaseModel):
@@ -57,10 +59,15 @@ class ToolCall(Shape):
 
 
 class ChatMessage(Shape):
-    """One turn. What fits which role, and which call has which result, is checked by `openai_turns`."""
+    """One turn. What fits which role, and which call has which result, is checked by `openai_turns`.
+
+    `name` is who of several speaks and stands before the words, as in "ann: Pay."; of a call's result it is the function's.
+    """
 
     role: Literal["system", "user", "assistant", "tool"]
+    type: Literal["text", "message"] | None = None  # evaluation programs send it along
     content: str | list[TextPart] | None = None
+    name: Annotated[str, Field(pattern=r"^[^\s<|\\/>]{1,64}$")] | None = None
     tool_calls: Annotated[list[ToolCall], Field(min_length=1)] | None = None
     tool_call_id: str | None = None
     refusal: None = None  # clients send answers back as they came; OpenAI's adds what it read in them
@@ -191,9 +198,13 @@ def is_prompt(prompt: object) -> bool:
 
 
 class TextRequest(AnswerRequest):
-    """The body of POST /v1/completions. With `echo` the prompt stands before the reply, and its tokens have log-probabilities too."""
+    """The body of POST /v1/completions. With `echo` the prompt stands before the reply, and its tokens have log-probabilities too.
+
+    With a `suffix` the reply is what stands between the prompt and it; an empty one is none: nothing stands after.
+    """
 
     prompt: Annotated[list[str | list[int]], PlainValidator(_prompts)]
+    suffix: str | None = None
     echo: bool | None = None
     logprobs: Annotated[int, Field(ge=0, le=MOST_LIKELIEST)] | None = None
 
@@ -206,15 +217,35 @@ class TextRequest(AnswerRequest):
         """A parameter that contradicts another one, and why."""
         if self.max_tokens == 0 and not self.echo:
             return "max_tokens", "max_tokens is 0, so nothing would be answered; that is only allowed with `echo: true`."
+        if self.suffix and self.echo:
+            return "echo", "echo is not allowed with suffix: the prompt does not stand alone before the reply."
         if len(self.prompt) * (self.n or 1) > MOST_CHOICES:
             return "n", f"{len(self.prompt)} prompts times n = {self.n} are more than {MOST_CHOICES} answers. Send fewer in one request."
         return super().contradiction()
 
 
-class TokenizeRequest(Shape):
-    """The body of POST /tokenize: a text, or messages as a chat would render them."""
+class FillRequest(AnswerRequest):
+    """The body of POST /v1/fim/completions, by which editors ask for what stands between `prompt` and `suffix`; either may be empty."""
 
-    model: str
+    prompt: str
+    suffix: str | None = None
+    stop: StopText | Annotated[list[StopText], Field(max_length=MOST_STOPS)] | None = None
+
+    def contradiction(self) -> tuple[str, str] | None:
+        """A parameter that contradicts another one, and why."""
+        if self.max_tokens == 0:
+            return "max_tokens", "max_tokens is 0, so nothing would be answered."
+        return super().contradiction()
+
+
+class TokenizeRequest(Shape):
+    """The body of POST /tokenize: a text, or messages as a chat would render them. Special tokens are never added to a text.
+
+    Without a `model` it is the one that is served.
+    """
+
+    model: str | None = None
+    add_special_tokens: Literal[False] | None = None
     prompt: str | None = None
     messages: Annotated[list[ChatMessage], Field(min_length=1)] | None = None
 
@@ -228,7 +259,7 @@ class TokenizeRequest(Shape):
 class DetokenizeRequest(Shape):
     """The body of POST /detokenize."""
 
-    model: str
+    model: str | None = None
     tokens: list[Annotated[int, Field(ge=0, lt=2**31)]]
 
 
@@ -247,8 +278,9 @@ def read_request(body: bytes, shape: type[Asked]) -> Asked | JSONResponse:
 
 def _mistake(error: ValidationError, shape: type[BaseModel]) -> JSONResponse:
     every = error.errors(include_url=False, include_input=False)
-    # Of a union's branches the one that was followed deepest is the one that the client meant.
-    first = max((other for other in every if other["loc"][:1] == every[0]["loc"][:1]), key=lambda other: len(_place(other["loc"])))
+    # Of a union's branches the one that was followed deepest is the one that the client meant; then one whose type was right.
+    first = max((other for other in every if other["loc"][:1] == every[0]["loc"][:1]),
+                key=lambda other: (len(_place(other["loc"])), not other["type"].endswith("_type")))
     param = _place(first["loc"])
     if first["type"] == "json_invalid":
         return error_response(400, f"The body is not JSON: {first['msg']}.", code="invalid_json")

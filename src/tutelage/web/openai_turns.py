@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from tutelage.core.chat import ChatFormat
 from tutelage.core.errors import InputError
@@ -22,7 +22,7 @@ class TurnMistake(InputError):
 
 def conversation(messages: Sequence[ChatMessage], tools: Sequence[str], chat_format: ChatFormat) -> tuple[list[Message], ChatFormat]:
     """The messages to render, and the format for it. Raises TurnMistake, or InputError for what the format cannot express."""
-    turns, waiting = [], set[str]()
+    turns, waiting = [], dict[str, str]()  # the calls that have no result yet, with their functions
     for number, message in enumerate(messages):
         place = f"messages[{number}]"
         _check_fields(message, place)
@@ -30,17 +30,25 @@ def conversation(messages: Sequence[ChatMessage], tools: Sequence[str], chat_for
             if message.tool_call_id not in waiting:
                 raise TurnMistake(f"{place}.tool_call_id", f"{message.tool_call_id!r} is no call of the assistant's message before that "
                                                            "waits for a result.")
-            waiting.discard(str(message.tool_call_id))
+            called = waiting.pop(str(message.tool_call_id))
+            if message.name not in (None, called):
+                raise TurnMistake(f"{place}.name", f"{message.name!r} is not the function that was called; that is {called!r}.")
         elif waiting:
             raise TurnMistake(place, f"the call {min(waiting)!r} has no result yet: a message with the role 'tool' must come first.")
         for call_number, call in enumerate(message.tool_calls or ()):
             _check_call(call, f"{place}.tool_calls[{call_number}]", waiting)
-            waiting.add(call.id)
-        turns.append(Turn(role=message.role, content=message.words(), calls=tuple(
+            waiting[call.id] = call.function.name
+        turns.append(Turn(role=message.role, content=_said(message), calls=tuple(
             Call(id=call.id, name=call.function.name, arguments=call.function.arguments) for call in message.tool_calls or ())))
     if waiting:
         raise TurnMistake("messages", f"the call {min(waiting)!r} has no result: send a message with the role 'tool' for it.")
     return plain_messages(turns, tools, chat_format)
+
+
+def _said(message: ChatMessage) -> str:
+    """The words, after the name of who says them if there is one; templates have no other place for it."""
+    words = message.words()
+    return f"{message.name}: {words}" if message.name and words and message.role != "tool" else words
 
 
 def _check_fields(message: ChatMessage, place: str) -> None:
@@ -55,7 +63,7 @@ def _check_fields(message: ChatMessage, place: str) -> None:
                           code="missing_required_parameter")
 
 
-def _check_call(call: ToolCall, place: str, known: set[str]) -> None:
+def _check_call(call: ToolCall, place: str, known: Collection[str]) -> None:
     if call.id in known:
         raise TurnMistake(f"{place}.id", f"{call.id!r} is the id of two calls.")
     try:

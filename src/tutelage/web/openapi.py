@@ -15,7 +15,7 @@ from tutelage.web.clause_api import ClauseAsk
 from tutelage.web.openai_embeddings import EmbeddingRequest
 from tutelage.web.openai_moderations import ModerationRequest
 from tutelage.web.openai_responses_shapes import InputTokensRequest, ResponsesRequest
-from tutelage.web.openai_shapes import DetokenizeRequest, Shape, TextRequest, TokenizeRequest
+from tutelage.web.openai_shapes import DetokenizeRequest, FillRequest, Shape, TextRequest, TokenizeRequest
 from tutelage.web.openai_stored import MetadataRequest
 from tutelage.web.openai_tools import ToolChatRequest
 from tutelage.web.pages import Pages
@@ -26,11 +26,11 @@ COMPONENT = "#/components/schemas/{model}"
 # The shape that checks the body of each route that takes one.
 BODIES: dict[tuple[str, str], type[Shape]] = {
     ("post", "/v1/chat/completions"): ToolChatRequest, ("post", "/v1/chat/completions/{name}"): MetadataRequest,
-    ("post", "/v1/completions"): TextRequest, ("post", "/v1/embeddings"): EmbeddingRequest,
+    ("post", "/v1/completions"): TextRequest, ("post", "/v1/fim/completions"): FillRequest, ("post", "/v1/embeddings"): EmbeddingRequest,
     ("post", "/v1/moderations"): ModerationRequest, ("post", "/v1/responses"): ResponsesRequest,
     ("post", "/v1/responses/input_tokens"): InputTokensRequest, ("post", "/tokenize"): TokenizeRequest,
     ("post", "/detokenize"): DetokenizeRequest, ("post", "/api/clauses"): ClauseAsk, ("post", "/api/clauses/stream"): ClauseAsk}
-STREAMS = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/api/clauses/stream")
+STREAMS = ("/v1/chat/completions", "/v1/completions", "/v1/fim/completions", "/v1/responses", "/api/clauses/stream")
 OPEN = ("/health", "/ready")
 ERROR: Json = {"type": "object", "required": ["error"], "properties": {"error": {
     "type": "object", "required": ["message", "type", "param", "code"], "properties": {

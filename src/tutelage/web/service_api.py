@@ -46,7 +46,7 @@ def service_routes(site: Site, turns: Turns, meter: Meter) -> APIRouter:
         asked = read_request(await request.body(), TokenizeRequest)
         if isinstance(asked, Response):
             return asked
-        served = await run_sync(find_model, site, request, asked.model)
+        served = await run_sync(_find, site, request, asked.model)
         return served if isinstance(served, Response) else await run_sync(_tokenize, served, asked)
 
     @router.post("/detokenize")
@@ -54,22 +54,35 @@ def service_routes(site: Site, turns: Turns, meter: Meter) -> APIRouter:
         asked = read_request(await request.body(), DetokenizeRequest)
         if isinstance(asked, Response):
             return asked
-        served = await run_sync(find_model, site, request, asked.model)
+        served = await run_sync(_find, site, request, asked.model)
         if isinstance(served, Response):
             return served
         return JSONResponse({"prompt": await run_sync(served.engine.detokenize, asked.tokens)})
 
     @router.get("/tokenizer_info")
     def tokenizer_info(request: Request) -> Response:
-        served = site.door.served()
-        found = find_model(site, request, served.name if served else "")
+        found = _find(site, request, None)
         if isinstance(found, Response):
             return found
         chat_format = found.chat_format
         return JSONResponse({"model": found.name, "max_model_len": found.engine.context_length, "chat_format": chat_format.model_dump(),
-                             "chat_format_hash": chat_format.hash})
+                             "chat_format_hash": chat_format.hash, **_ends(found)})
 
     return router
+
+
+def _find(site: Site, request: Request, name: str | None) -> Served | JSONResponse:
+    """The model of that name, without one the first that is served; or the error that says why there is none."""
+    first = next(iter(site.models()), None)
+    return find_model(site, request, (first.name if first else "") if name is None else name)
+
+
+def _ends(served: Served) -> dict[str, str | int | None]:
+    """The tokens that begin and end a text, under the names by which evaluation programs look for them."""
+    found: dict[str, str | int | None] = {}
+    for name, token in (("bos_token", served.chat_format.begin), ("eos_token", served.chat_format.end)):
+        found |= {name: token or None, f"{name}_id": served.engine.special(token) if token else None}
+    return found
 
 
 def _tokenize(served: Served, asked: TokenizeRequest) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from ipaddress import IPv6Address, ip_address
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, PlainTextResponse
@@ -19,7 +20,10 @@ HEADERS = {"content-security-policy": PAGE_POLICY, "x-content-type-options": "no
 
 
 class HostCheck:
-    """Refuses requests for any other host name, so that no foreign page reaches the site through DNS rebinding."""
+    """Refuses requests for any other host name, so that no foreign page reaches the site through DNS rebinding.
+
+    Beside `hosts` the address is taken at which a request arrived: it is no name that somebody could point elsewhere.
+    """
 
     def __init__(self, app: ASGIApp, hosts: tuple[str, ...]) -> None:
         self._app = app
@@ -27,7 +31,7 @@ class HostCheck:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a foreign host, or go on."""
-        if scope["type"] == "http" and host_name(Headers(scope=scope).get("host", "")) not in self._hosts:
+        if scope["type"] == "http" and host_name(Headers(scope=scope).get("host", "")) not in self._hosts | {own_address(scope)}:
             response = PlainTextResponse(f"This site answers only to {', '.join(sorted(self._hosts))}.\n", status_code=400)
             await response(scope, receive, send)
             return
@@ -38,6 +42,17 @@ def host_name(host: str) -> str:
     """The name in a Host header, in lower case and without its port; an IPv6 address keeps its brackets."""
     name, bracket, _ = host.lower().partition("]")
     return name + bracket if bracket else host.lower().partition(":")[0]
+
+
+def own_address(scope: Scope) -> str:
+    """The address of ours at which a request arrived, as a Host header has it; 127.0.0.1 where it is none."""
+    try:
+        found = ip_address((scope.get("server") or ("",))[0])
+    except ValueError:
+        return "127.0.0.1"
+    if isinstance(found, IPv6Address):
+        return str(found.ipv4_mapped or f"[{found}]")
+    return str(found)
 
 
 class BodyLimit:
