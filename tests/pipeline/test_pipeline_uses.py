@@ -13,7 +13,7 @@ from tutelage.core.history import Fate
 from tutelage.core.records import Example, Message
 from tutelage.core.settings import Settings
 from tutelage.core.store import Artifact, Store
-from tutelage.pipeline.uses import uses
+from tutelage.pipeline.uses import row_uses, uses
 from tutelage.scores.sample import SAMPLES
 
 ROW = Example(
@@ -77,6 +77,13 @@ def test_a_dataset_that_read_it_and_has_no_row_of_it_is_listed_and_what_was_made
     assert found(store) == {"documents": ["d1"], "dataset": ["s1", "s2"], "model": ["m1"], "scores": ["c1"]}
     use = next(use for use in uses(store.work, "lease.txt") if use.artifact == "s2")
     assert (use.what, use.reason, use.rows) == ("split", "clauses", ("lease",))
+
+
+def test_a_row_was_in_its_dataset_and_in_all_that_was_made_from_it(store: Store, chain: dict[str, Artifact]):
+    judged(store, "by-path", {"candidate": str(chain["model"].folder / "merged")}, {})
+    assert [(use.stage, use.artifact) for use in row_uses(store.work, "row")] == [
+        ("dataset", "s1"), ("model", "m1"), ("scores", "c1"), ("judged", "by-path")]
+    assert row_uses(store.work, "another") == []
 
 
 def test_a_judgement_of_such_a_model_or_of_such_rows_saw_the_document_and_another_one_did_not(store: Store, chain: dict[str, Artifact]):

@@ -37,6 +37,16 @@ def show_row(store: Store, row: str | None, tongue: str, as_json: bool) -> None:
             parts.append(text("run.row_became", tongue, became=_some(fate.became)))
         tell_result(f"{fate.row}  " + "; ".join(part for part in parts if part))
     _tell_origin(store.work, row, tongue, as_json)
+    _tell_uses(store.work, row, tongue, as_json)
+
+
+def _tell_uses(work: Path, row: str, tongue: str, as_json: bool) -> None:
+    """Print the datasets that hold the row, what was made from them, and in which runs."""
+    from tutelage.pipeline.uses import row_uses
+
+    for use in row_uses(work, row):
+        tell_result(json.dumps({"use": use.model_dump()}) if as_json else
+                    text("run.row_use", tongue, stage=f"{use.stage:<10}", id=use.artifact, runs=_some(use.runs) or "-"))
 
 
 def _tell_origin(work: Path, row: str, tongue: str, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from tutelage.core.edits import Edited, Placed
 from tutelage.core.files import read_rows
 from tutelage.core.records import Document, Example, Place, Record
 from tutelage.core.store import Artifact, Store
+from tutelage.dataset.lineage import RowEdits
 
 
 class Origin(Record):
@@ -42,9 +43,9 @@ def origin_of(work: Path, row: str) -> Origin | None:
     start, end = (example.start, example.end) if example else (0, 0)
     places = [place for placed in read_rows(documents.file("places.jsonl"), Placed) if placed.row == document.id
               for place in placed.places if not example or (place.start < end and place.end > start)]
-    counts = Counter(_rules(documents, document.id))
+    counts = Counter(_rules(documents, Edited, document.id))
     if dataset and example:
-        counts.update(_rules(dataset, row))
+        counts.update(_rules(dataset, RowEdits, row))
     return Origin(name=document.name, source_sha256=document.source_sha256, start=start, end=end, places=tuple(places), edits=dict(counts),
                   permission=document.permission)
 
@@ -53,7 +54,7 @@ def _find(dataset: Artifact, name: str, row: str) -> Example | None:
     return next((one for one in read_rows(dataset.file(name), Example) if one.id == row), None)
 
 
-def _rules(artifact: Artifact, row: str) -> Iterator[str]:
-    """The rule of each edit to a row in a stage."""
-    return (step.rule for edited in read_rows(artifact.file("edits.jsonl"), Edited) if edited.row == row for step in edited.steps
+def _rules(artifact: Artifact, kind: type[Edited] | type[RowEdits], row: str) -> Iterator[str]:
+    """The rule of each edit to a row in a stage, whose lines are of that kind."""
+    return (step.rule for edited in read_rows(artifact.file("edits.jsonl"), kind) if edited.row == row for step in edited.steps
             for _ in step.edits)

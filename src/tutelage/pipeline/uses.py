@@ -59,6 +59,21 @@ def uses(work: Path, document: str) -> list[Use]:
     if not found:
         raise InputError(f"{document}: no document of this id, file name or SHA-256 was ever read in {work}. "
                          "Names stand in documents.jsonl and dropped.jsonl of `tutelage show documents`.")
+    return found + _made_from(work, reached, runs)
+
+
+def row_uses(work: Path, row: str) -> list[Use]:
+    """The datasets that hold a row, and all that was made from them; oldest stage first, nothing if none does."""
+    runs = _runs(work)
+    reached = {dataset.id: dataset for dataset in Store(work).all("dataset")
+               if any(example.id == row for example in read_rows(dataset.file("examples.jsonl"), Example))}
+    return [_use(dataset, "rows", "", (row,), runs) for dataset in reached.values()] + _made_from(work, reached, runs)
+
+
+def _made_from(work: Path, datasets: Mapping[str, Artifact], runs: Mapping[str, tuple[str, ...]]) -> list[Use]:
+    """What was made from these datasets: the stages after them, judgements and blind samples."""
+    store, reached = Store(work), dict(datasets)
+    found: list[Use] = []
     for stage in STAGES:
         for artifact in store.all(stage.name) if stage.name not in ("documents", "dataset") else []:
             if reached.keys() & set(artifact.manifest.parents.values()):
