@@ -7,8 +7,8 @@ same rows in the same order from the same first adapter (r = 16 on all linear la
 two threads. All three are then scored on the same held-out answers in bits per byte, paired; so are the whole tuned model trimmed
 afterwards, and 4-bit copies. Each training is run once: its pace is over all of its steps.
 
-`--steps N`, `--rows N` (held-out answers), `--tokens N` (training.trim_tokens) and `--without-rival` try a part, and what they print is
-not kept; `--work FOLDER` keeps dataset, models and copies.
+`--steps N`, `--rows N` (held-out answers), `--tokens N` (training.trim_tokens), `--base NAME` (another Gemma) and `--without-rival` try a
+part, and what they print is not kept; `--work FOLDER` keeps dataset, models and copies.
 """
 
 from __future__ import annotations
@@ -123,12 +123,13 @@ def score_adapter(base: Path, adapter: Path, rows: list[Example], chat_format: C
 
 def measure(given: argparse.Namespace, work: Path) -> dict[str, Any]:
     """Tune, score and copy."""
-    base, chat_format = as_folder(find_base(BASE), work / "base"), find_base(BASE).chat_format
+    found = find_base(given.base)
+    base, chat_format = as_folder(found, work / "base"), found.chat_format
     rows = real_rows(work, base, chat_format, given.rows)
     vocabulary = Vocabulary(base)
-    asked = TrainingSettings(base=BASE, maximum_steps=given.steps, validate_every=given.steps, checkpoint_every=given.steps, warmup_steps=0,
-                             schedule="constant", learning_rate=RATE, batch_rows=ROWS_A_STEP, maximum_tokens=LONGEST, threads=THREADS,
-                             seed=SEED)
+    asked = TrainingSettings(base=given.base, maximum_steps=given.steps, validate_every=given.steps, checkpoint_every=given.steps,
+                             warmup_steps=0, schedule="constant", learning_rate=RATE, batch_rows=ROWS_A_STEP, maximum_tokens=LONGEST,
+                             threads=THREADS, seed=SEED)
     figures: dict[str, Any] = {"steps": given.steps, "rows_to_train": len(rows.train), "held_out_rows": len(rows.held_out)}
     paces: dict[str, float] = {}
     merged: dict[str, Path] = {}
@@ -180,6 +181,7 @@ def main() -> None:
     asked.add_argument("--steps", type=int, default=STEPS)
     asked.add_argument("--rows", type=int, default=HELD_OUT)
     asked.add_argument("--tokens", type=int, default=TOKENS)
+    asked.add_argument("--base", default=BASE)
     asked.add_argument("--without-rival", action="store_true")
     given = asked.parse_args()
     if not given.without_rival:
@@ -188,7 +190,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         work = given.work or Path(place)
         figures = measure(given, work) | {"minutes": round((time.monotonic() - started) / 60, 1)}
-    if given.without_rival or (given.steps, given.rows, given.tokens) != (STEPS, HELD_OUT, TOKENS):
+    if given.without_rival or (given.steps, given.rows, given.tokens, given.base) != (STEPS, HELD_OUT, TOKENS, BASE):
         print(json.dumps(figures, indent=1))
         return
     finish("trim_training", figures, BARS)
