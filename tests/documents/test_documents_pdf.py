@@ -124,6 +124,16 @@ def test_a_scan_says_that_it_has_no_text_and_names_what_reads_it(tmp_path: Path)
     assert row.removed == (("page without text", 1),)
 
 
+def test_pages_after_one_that_is_broken_keep_their_numbers(tmp_path: Path) -> None:
+    """The second page is an object that the file does not have."""
+    content = pdf_file([column("First, and more text."), column("Second, and more."), column("Third, and more text.")])
+    assert content.count(b" 10 0 R ") == 1
+    [row] = rows_of(tmp_path, "a.pdf", content.replace(b" 10 0 R ", b" 99 0 R "))
+    assert row.problem is None
+    assert [(place.page, row.text[place.start:place.end][:5]) for place in row.places] == [(1, "First"), (3, "Third")]
+    assert row.removed == (("broken page", 1),)
+
+
 def test_letters_that_nobody_can_name_are_no_text(tmp_path: Path) -> None:
     problem = problem_of(rows_of(tmp_path, "a.pdf", pdf_file([column("\ue001\ue002\ue003\ue004\ue005 " * 20)])))
     assert (problem.reason, problem.suggestion.split(".")[0]) == ("no text", "Its fonts do not say which letters they draw")
