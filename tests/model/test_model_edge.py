@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from adapter_copies import make_copies
 from letters import Letters
 from model_stage import run_model
 
@@ -67,6 +68,9 @@ def test_the_runner_writes_what_our_engine_drafts_greedily(form, found, rows, tm
         ran = run(folder, row.prompt[-1].content)
         assert (ran.returncode, ran.stdout) == (0, drafted.text + "\n"), ran.stderr
         assert "It ends after" in ran.stdout  # what this model has learned, so the texts are not both empty
+    too_long = run(folder, "delivery " * 300)
+    assert (too_long.returncode, too_long.stdout) == (1, "")
+    assert ("too long" if form == "onnx" else "exceeds the available context size") in too_long.stderr
     engine.close()
     assert edge.measured
     assert edge.measured.peak_rss_mb is None or 20 < edge.measured.peak_rss_mb < 1000
@@ -144,6 +148,14 @@ def test_an_onnx_copy_that_is_not_proven_is_not_offered(made):
     open_copies = Copies.model_validate(told)
     assert [one.format for one in offers(made.folder, "model-q8_0.gguf", open_copies)] == ["gguf"]
     assert [one.name for one in offers(made.folder, "model-q8_0.gguf", None)] == ["q8_0"]
+
+
+def test_an_adapter_on_a_shared_base_is_not_offered_without_it(tmp_path):
+    copies = make_copies(tmp_path, seeds=(1,))
+    assert offers(copies.adapters[0].parent, copies.adapters[0].name, None) == []
+    assert len(offers(copies.weights.parent, copies.weights.name, None)) == 1
+    with pytest.raises(InputError, match=r"there is -\. .*an adapter on a shared base cannot leave without it \(model\.adapter: merged"):
+        choose([], wish_for(tmp_path / "edge", "x"))
 
 
 @pytest.mark.parametrize("chat_format", FORMATS.values(), ids=list(FORMATS))

@@ -23,6 +23,7 @@ from tutelage.core.files import file_sha256, size_of, write_whole
 from tutelage.core.language import LANGUAGES, failure, text
 from tutelage.core.memory import most_of_process_mb
 from tutelage.core.records import Message, Record
+from tutelage.engine.gguf_adapter import parts_of
 from tutelage.engine.llama_library import LlamaVocabulary
 from tutelage.engine.onnx_folder import GRAPH, WEIGHTS, read_onnx_folder
 from tutelage.engine.sampling import REPETITION_WINDOW
@@ -131,12 +132,13 @@ class Origin:
 
 
 def offers(model: Path, gguf: str, copies: Copies | None) -> list[Offer]:
-    """The copies of a model artifact whose gate is open: the GGUF copy that was scored, and an ONNX copy beside it that is proven to cost
-    no more than the margin. An ONNX copy is not scored, so nothing less will do.
+    """The copies of a model artifact whose gate is open: the GGUF copy that was scored, unless it is an adapter alone, and an ONNX copy
+    beside it that is proven to cost no more than the margin. An ONNX copy is not scored, so nothing less will do.
     """
     told = {one.quantisation: one for one in copies.copies if one.kept} if copies else {}
     size = gguf.removeprefix("model-").removesuffix(".gguf")
-    found = [Offer("gguf", told[size].name if size in told else size, model / gguf, told.get(size))]
+    whole = parts_of(model / gguf).adapter is None
+    found = [Offer("gguf", told[size].name if size in told else size, model / gguf, told.get(size))] if whole else []
     found += [Offer("onnx", one.name, model / name, one) for name, one in told.items()
               if name.startswith("onnx-") and one.loss and one.loss.cost.state == "holds"]
     return found
@@ -146,7 +148,8 @@ def choose(found: Sequence[Offer], wish: Wish) -> Offer:
     """The fastest copy that fits, the smallest where speed was not measured. Raises InputError, naming what would fit, if none does."""
     named = [one for one in found if wish.format in ("", one.format)]
     if not named:
-        raise failure(InputError, "edge.no_format", format=wish.format, have=", ".join(f"{one.name} ({one.format})" for one in found))
+        raise failure(InputError, "edge.no_format", format=wish.format or "-",
+                      have=", ".join(f"{one.name} ({one.format})" for one in found) or "-")
     fitting = [one for one in named if one.size_bytes + BESIDE_BYTES <= wish.budget_bytes]
     if not fitting:
         smallest = min(named, key=lambda one: one.size_bytes)
