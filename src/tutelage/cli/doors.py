@@ -18,6 +18,10 @@ from tutelage.pipeline.recipe import load_recipe
 from tutelage.pipeline.runs import artifacts, newest_artifact
 from tutelage.pipeline.stages import Site as Place
 
+# What is told of a model that passed, and of one that people answer for.
+OWN = ("run.switched", "run.switched_overridden")
+ALSO = ("run.also_switched", "run.also_switched_overridden")
+
 
 @dataclass(frozen=True)
 class Doors:
@@ -92,8 +96,8 @@ def tell_switch(door: Door, tongue: str, *, is_own: bool = True) -> None:
         return
     if door.passed_over():
         tell_result(text("run.fell_back", tongue, name=served.name, scores=served.deployment.scores_id if served.deployment else ""))
-    key = "run.switched" if is_own else "run.also_switched"
-    tell_result(text(key if served.is_gated else f"{key}_overridden", tongue, name=served.name))
+    passed, overridden = OWN if is_own else ALSO
+    tell_result(text(passed if served.is_gated else overridden, tongue, name=served.name))
 
 
 def _door(place: Place, desk: Desk, open_engine: Opener) -> Door:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tutelage.core.files import size_of
 from tutelage.core.store import Making
 from tutelage.endpoint.make import find_gguf
+from tutelage.engine.gguf_adapter import check_base, parts_of
 from tutelage.engine.gguf_engine import GgufEngine
 from tutelage.engine.torch_engine import TorchEngine
 from tutelage.pipeline.stages import Site
@@ -20,6 +21,8 @@ def candidates(making: Making, site: Site) -> tuple[Candidate, ...]:
     model = making.parents["model"]
     model.check()
     gguf = model.file(find_gguf(model))
+    parts = parts_of(gguf)
+    check_base(parts)
     quantisation = gguf.stem.removeprefix("model-")
     base_folder = site.base_folder()
     length = site.recipe.endpoint.context_length
@@ -30,5 +33,5 @@ def candidates(making: Making, site: Site) -> tuple[Candidate, ...]:
                   size_bytes=size_of(model.folder / "merged")),
         Candidate(f"gguf-{quantisation}", "copy",
                   lambda: GgufEngine(gguf, name=f"gguf-{quantisation}", context_length=length, parallel=SCORING_STREAMS), site.chat_format,
-                  size_bytes=size_of(gguf)),
+                  size_bytes=parts.size_bytes),
     )
