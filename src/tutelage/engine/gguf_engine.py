@@ -92,8 +92,8 @@ class GgufEngine(Spelling[LlamaVocabulary]):
         self._check_scored(rows, starts)
         with self._scoring:
             found = self._open_scorer().score(rows, starts, adapter=adapter)
-        return [[TokenScore(token_id=token, logprob=logprob) for token, logprob in zip(row[start:], logprobs, strict=True)]
-                for row, start, logprobs in zip(rows, starts, found, strict=True)]
+        return [[TokenScore(token_id=token, logprob=logprob, highest=highest) for token, (logprob, highest) in
+                 zip(row[start:], logprobs, strict=True)] for row, start, logprobs in zip(rows, starts, found, strict=True)]
 
     def chances(self, row: Sequence[int], start: int, *, likeliest: int, adapter: int | None = None) -> list[TokenChance]:
         """What else could have stood in the place of each token from `start` on, by the same code that scores."""

@@ -175,8 +175,9 @@ class LlamaScorer:
         finally:
             self._free.put(context)
 
-    def score(self, rows: Sequence[Sequence[int]], starts: Sequence[int], *, adapter: int | None = None) -> list[list[float]]:
-        """Natural-log probabilities of each row's tokens from its start (>= 1) on, each given all before it."""
+    def score(self, rows: Sequence[Sequence[int]], starts: Sequence[int], *,
+              adapter: int | None = None) -> list[list[tuple[float, float]]]:
+        """Of each row's tokens from its start (>= 1) on, given all before: the natural-log probability, and that of the likeliest there."""
         shared = shared_beginning(rows, starts)
         return list(self._pool.map(lambda row, start: self._with_context(lambda context: context.score(row, start, shared), adapter),
                                    rows, starts))
@@ -248,9 +249,12 @@ class LlamaContext:
             if wanted:
                 yield from self._logits(wanted)
 
-    def score(self, row: Sequence[int], start: int, shared: int) -> list[float]:
-        """Log-probabilities of the tokens from `start` on. The first `shared` (< `start`) tokens are kept for the next row."""
-        found: list[float] = []
+    def score(self, row: Sequence[int], start: int, shared: int) -> list[tuple[float, float]]:
+        """Of the tokens from `start` on the log-probability, and that of the likeliest in their place.
+
+        The first `shared` (< `start`) tokens are kept for the next row.
+        """
+        found: list[tuple[float, float]] = []
         for last, wanted in self._read(row[:-1], start - 1, shared):
             if wanted:
                 found += self._logprobs(np.array(row[last - wanted + 1:last + 1]))
@@ -263,7 +267,7 @@ class LlamaContext:
             if wanted:
                 targets = row[last - wanted + 1:last + 1]
                 logprobs = self._logprobs(np.array(targets))
-                for logits, target, logprob in zip(self._logits(wanted), targets, logprobs, strict=True):
+                for logits, target, (logprob, _) in zip(self._logits(wanted), targets, logprobs, strict=True):
                     some = np.argpartition(-logits, count)[:count]
                     best = some[np.lexsort((some, -logits[some]))]
                     found.append((logprob, [(int(token), logprob + (float(logits[token]) - float(logits[target]))) for token in best]))
@@ -327,11 +331,12 @@ class LlamaContext:
         """Logits of the positions asked for in the last decode. Shape (positions, vocabulary); valid until the next."""
         return np.ctypeslib.as_array(self._library.llama_get_logits(self._context), shape=(positions, self._size))
 
-    def _logprobs(self, targets: np.ndarray) -> list[float]:
+    def _logprobs(self, targets: np.ndarray) -> list[tuple[float, float]]:
+        """The log-probability of each target, and the highest in its place."""
         logits = self._logits(len(targets))
         top = logits.max(axis=1)
-        total = np.exp(logits - top[:, None]).sum(axis=1, dtype=np.float64)
-        return [float(value) for value in logits[np.arange(len(targets)), targets] - top - np.log(total)]
+        total = np.log(np.exp(logits - top[:, None]).sum(axis=1, dtype=np.float64))
+        return list(zip((logits[np.arange(len(targets)), targets] - top - total).tolist(), (-total).tolist(), strict=True))
 
 
 def _parts(first: int, end: int) -> Iterator[tuple[int, int]]:

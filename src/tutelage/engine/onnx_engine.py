@@ -124,4 +124,5 @@ def _scores(logits: np.ndarray, targets: Sequence[int]) -> list[TokenScore]:
     highest = logits.max(1)
     sums = highest + np.log(np.exp(logits - highest[:, None]).sum(1, dtype=np.float64))
     told = logits[np.arange(len(targets)), list(targets)] - sums
-    return [TokenScore(token_id=token, logprob=logprob) for token, logprob in zip(targets, told.tolist(), strict=True)]
+    return [TokenScore(token_id=token, logprob=logprob, highest=best) for token, logprob, best in
+            zip(targets, told.tolist(), (highest - sums).tolist(), strict=True)]

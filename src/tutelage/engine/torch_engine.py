@@ -14,6 +14,7 @@ from transformers import DynamicCache
 from tutelage.core.errors import InputError
 from tutelage.core.records import Constraint, Sampling, TokenScore
 from tutelage.engine.batch_engine import BATCH_PROMPTS, BatchEngine
+from tutelage.engine.packed_score import PackedScorer, is_exact
 from tutelage.engine.reply import Reply
 from tutelage.engine.sampling import check_embedded, check_fits, check_prompt, check_rows, check_tokens, penalty_window, refuse_constraint
 from tutelage.engine.torch_adapters import Adapters
@@ -36,6 +37,7 @@ class TorchEngine(BatchEngine):
         self._vocabulary = Vocabulary(folder)
         self._model: Any = load_causal(folder)
         self._adapters = Adapters()
+        self._scorer: PackedScorer | None = None
         self.context_length = int(self._model.config.max_position_embeddings)
         self._check_head()
         if adapter is not None:
@@ -46,7 +48,8 @@ class TorchEngine(BatchEngine):
         check_rows(rows, starts)
         for row in rows:
             check_fits(len(row), 0, self.context_length)
-        return score_rows(self._after, self._head, rows, starts)
+        packed = self._packed()
+        return packed.score(rows, starts) if packed else score_rows(self._after, self._head, rows, starts)
 
     def foretell(self, row: Sequence[int], start: int) -> Iterator[np.ndarray]:
         """Logits for each token of a row from `start` on, shape (vocabulary,)."""
@@ -78,7 +81,7 @@ class TorchEngine(BatchEngine):
     def close(self) -> None:
         """Free the weights."""
         self.cancel()
-        self._model = None
+        self._model = self._scorer = None
 
     def _check_asked(self, prompt: Sequence[int], sampling: Sampling, constraint: Constraint | None) -> None:
         refuse_constraint(self.name, constraint)
@@ -101,6 +104,14 @@ class TorchEngine(BatchEngine):
     def _body(self, ids: torch.Tensor) -> torch.Tensor:
         states: torch.Tensor = self._model.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state
         return states
+
+    def _packed(self) -> PackedScorer | None:
+        """The faster forward, where it computes exactly this model; None with an adapter."""
+        if self._adapters.active:
+            return None
+        if self._scorer is None and is_exact(self._model):
+            self._scorer = PackedScorer(self._model)
+        return self._scorer
 
     def _after(self, beginning: Sequence[int]) -> Body:
         """What follows this beginning, whose keys and values are computed once."""

@@ -70,6 +70,8 @@ def _scores(head: Body, hidden: torch.Tensor, targets: torch.Tensor) -> list[Tok
     scores: list[TokenScore] = []
     for states, tokens in zip(torch.split(hidden, HEAD_POSITIONS), torch.split(targets, HEAD_POSITIONS), strict=True):
         logits = head(states).float()
-        logprobs = logits.gather(1, tokens[:, None])[:, 0] - logits.logsumexp(1)
-        scores += [TokenScore(token_id=token, logprob=logprob) for token, logprob in zip(tokens.tolist(), logprobs.tolist(), strict=True)]
+        total = logits.logsumexp(1)
+        logprobs, highest = logits.gather(1, tokens[:, None])[:, 0] - total, logits.amax(1) - total
+        scores += [TokenScore(token_id=token, logprob=logprob, highest=best) for token, logprob, best in
+                   zip(tokens.tolist(), logprobs.tolist(), highest.tolist(), strict=True)]
     return scores

@@ -12,11 +12,12 @@ import torch.nn.functional as F
 from peft import PeftModel
 from peft.tuners.lora import Linear as LoraLinear
 
+from tutelage.engine.decoders import attend, hidden_from, is_known, linear_layers
 from tutelage.training.batches import MicroBatch
 from tutelage.training.packed_parts import ADAPTER, base_of
 from tutelage.training.prefix import PrefixStates
 from tutelage.training.rows import TrainingRow
-from tutelage.training.shapes import Layer, Shape, is_known, linear_layers, read_shape
+from tutelage.training.shapes import Layer, read_shape
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,16 @@ class PackedBody:
     def __init__(self, model: torch.nn.Module) -> None:
         base: Any = model.get_base_model() if isinstance(model, PeftModel) else model
         self._shape = read_shape(base.get_decoder())
-        even = torch.arange(0, self._shape.size, 2, dtype=torch.float64)
-        self._frequencies = {layer.theta: 1.0 / layer.theta ** (even / self._shape.size) for layer in self._shape.layers}
-        self._windows = {layer.window for layer in self._shape.layers}
+        size = self._shape.of.size
+        even = torch.arange(0, size, 2, dtype=torch.float64)
+        self._frequencies = {layer.theta: 1.0 / layer.theta ** (even / size) for layer in self._shape.of.layers}
+        self._windows = {layer.window for layer in self._shape.of.layers}
         self._prefix: PrefixStates | None = None
 
     @property
     def frozen_layers(self) -> int:
         """How many layers stand before the first that learns: what they compute of a row never changes."""
-        if self._shape.embedding.requires_grad:
+        if self._shape.of.embedding.requires_grad:
             return 0
         return next((number for number, layer in enumerate(self._shape.layers) if layer.learned), 0)
 
@@ -88,7 +90,7 @@ class PackedBody:
         """
         if not self.frozen_layers:
             return False
-        self._prefix = PrefixStates(rows, folder, width=self._shape.embedding.shape[1], tokens=tokens, compute=self._frozen_states,
+        self._prefix = PrefixStates(rows, folder, width=self._shape.of.embedding.shape[1], tokens=tokens, compute=self._frozen_states,
                                     fingerprint=self._fingerprint())
         return True
 
@@ -104,14 +106,15 @@ class PackedBody:
         shape, plan, keep = self._shape, self._plan(batch), batch.packed_positions
         states = self._prefix.states(batch) if self._prefix else None
         start = 0 if states is None else self.frozen_layers
-        states = self._embedded(batch) if states is None else states.to(shape.embedding.dtype)
+        states = self._embedded(batch) if states is None else states.to(shape.of.embedding.dtype)
         for layer in shape.layers[start:]:
             states = self._layer(layer, states, plan, keep if layer is shape.layers[-1] else None)
-        return shape.norm(states, shape.final_norm)
+        return shape.norm(states, shape.of.final_norm)
 
     def _embedded(self, batch: MicroBatch) -> torch.Tensor:
-        states = F.embedding(batch.packed_ids, self._shape.embedding)
-        return states * self._shape.embedding_scale if self._shape.embedding_scale != 1 else states
+        of = self._shape.of
+        states = F.embedding(batch.packed_ids, of.embedding)
+        return states * of.embedding_scale if of.embedding_scale != 1 else states
 
     @torch.no_grad()
     def _frozen_states(self, batch: MicroBatch) -> torch.Tensor:
@@ -123,25 +126,25 @@ class PackedBody:
 
     def _layer(self, layer: Layer, states: torch.Tensor, plan: _Plan, keep: torch.Tensor | None) -> torch.Tensor:
         """The states after a layer; behind its attention positions no longer see each other: only those of `keep` go on, if given."""
-        shape, stacks = self._shape, layer.stacks
-        attended = self._attention(layer, stacks.queries_keys_values(states, shape.norm, layer.before_attention), plan)
+        shape, of, stacks = self._shape, layer.of, layer.stacks
+        attended = self._attention(layer, stacks.queries_keys_values(states, shape.norm, of.before_attention), plan)
         if keep is not None:
             attended, states = attended[keep], states[keep]
-        states = states + shape.norm(stacks.output(attended), layer.after_attention)
-        gated = stacks.gate_up(states, shape.norm, layer.before_gate)
-        return states + shape.norm(stacks.down(gated, shape.gate), layer.after_down)
+        states = states + shape.norm(stacks.output(attended), of.after_attention)
+        gated = stacks.gate_up(states, shape.norm, of.before_gate)
+        return states + shape.norm(stacks.down(gated, shape.gate), of.after_down)
 
     def _fingerprint(self) -> str:
         """Tells whether frozen weights are those that kept states were computed by."""
         shape = self._shape
         layers = shape.layers[: self.frozen_layers]
-        sums = [shape.embedding.sum(dtype=torch.float64)] + [
+        sums = [shape.of.embedding.sum(dtype=torch.float64)] + [
             stack.weight_sum() for layer in layers for stack in (layer.stacks.queries_keys_values, layer.stacks.output,
                                                                  layer.stacks.gate_up, layer.stacks.down)]
         return " ".join(float(number).hex() for number in sums)
 
     def _plan(self, batch: MicroBatch) -> _Plan:
-        dtype, shared = self._shape.embedding.dtype, batch.shared
+        dtype, shared = self._shape.of.embedding.dtype, batch.shared
         rotations = {}
         for theta, frequencies in self._frequencies.items():
             angles = batch.packed_places[:, None] * frequencies
@@ -149,18 +152,18 @@ class PackedBody:
             rotations[theta] = (angles.cos().to(dtype), angles.sin().to(dtype))
         pieces = {(length, shared) for length in batch.lengths} | ({(shared, 0)} if shared else set())
         masks = {(length, before, window): mask for length, before in pieces for window in self._windows
-                 if (mask := _mask(length, before, window, dtype)) is not None}
+                 if (mask := hidden_from(length, before, window, dtype)) is not None}
         return _Plan(rotations, shared, batch.lengths, masks)
 
     def _attention(self, layer: Layer, stacked: torch.Tensor, plan: _Plan) -> torch.Tensor:
         """Causal attention of each row on itself and on the shared beginning. Shape (packed, heads * size)."""
-        shape = self._shape
-        parts = stacked.view(len(stacked), -1, shape.size)
-        turned, values = torch.split(parts, [shape.heads + shape.groups, shape.groups], 1)
-        if layer.queries is not None:
-            queries, keys = torch.split(turned, [shape.heads, shape.groups], 1)
-            turned = torch.cat((shape.norm(queries, layer.queries), shape.norm(keys, layer.keys)), 1)
-        queries, keys = torch.split(_rotate(turned, *plan.rotations[layer.theta]), [shape.heads, shape.groups], 1)
+        norm, of = self._shape.norm, self._shape.of
+        parts = stacked.view(len(stacked), -1, of.size)
+        turned, values = torch.split(parts, [of.heads + of.groups, of.groups], 1)
+        if layer.of.queries is not None:
+            queries, keys = torch.split(turned, [of.heads, of.groups], 1)
+            turned = torch.cat((norm(queries, layer.of.queries), norm(keys, layer.of.keys)), 1)
+        queries, keys = torch.split(_rotate(turned, *plan.rotations[layer.of.theta]), [of.heads, of.groups], 1)
         cuts = ([plan.shared] if plan.shared else []) + list(plan.lengths)
         first_key = first_value = None
         outputs = []
@@ -170,30 +173,9 @@ class PackedBody:
                 first_key, first_value = key, value
             elif first_key is not None and first_value is not None:
                 key, value = torch.cat((first_key, key)), torch.cat((first_value, value))
-            mask = plan.masks.get((len(query), len(key) - len(query), layer.window))
-            outputs.append(_attend(shape, query, key, value, mask))
+            mask = plan.masks.get((len(query), len(key) - len(query), layer.of.window))
+            outputs.append(attend(of, query, key, value, mask))
         return torch.cat(outputs)
-
-
-def _mask(length: int, before: int, window: int | None, dtype: torch.dtype) -> torch.Tensor | None:
-    """What `length` positions after `before` others may not look at (-inf): what comes later, and what left the window.
-
-    None where plain causality says it all. Shape (length, before + length).
-    """
-    if before == 0 and (window is None or length <= window):
-        return None
-    mask = torch.full((length, before + length), -torch.inf, dtype=dtype).triu_(before + 1)
-    if window is not None and before + length > window:
-        mask += torch.full_like(mask, -torch.inf).tril_(before - window)
-    return mask
-
-
-def _attend(shape: Shape, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    spread = shape.heads // shape.groups  # queries that look at the same keys
-    queries = query.reshape(len(query), shape.groups, spread, shape.size).permute(1, 2, 0, 3)
-    keys, values = (part.transpose(0, 1)[:, None].expand(-1, spread, -1, -1) for part in (key, value))
-    result = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, is_causal=mask is None, scale=shape.attention_scale)
-    return result.permute(2, 0, 1, 3).flatten(1)
 
 
 def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:

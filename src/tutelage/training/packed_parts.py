@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from peft.tuners.lora import Linear as LoraLinear
 
+from tutelage.engine.decoders import stack
+
 ADAPTER = "default"  # PEFT's name of the only adapter
 Back = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]
 
@@ -225,8 +227,8 @@ class Stack:
 
     def __init__(self, layers: Sequence[Any]) -> None:
         bases = [base_of(layer) for layer in layers]
-        self._frozen = _stack([base.weight for base in bases])
-        self._bias = None if bases[0].bias is None else _stack([base.bias for base in bases])
+        self._frozen = stack([base.weight for base in bases])
+        self._bias = None if bases[0].bias is None else stack([base.bias for base in bases])
         self._additions: list[tuple[slice, float, torch.Tensor, torch.Tensor]] = []
         self._parts: tuple[_Part, ...] = ()
         self._learned: list[torch.Tensor] = []
@@ -268,15 +270,3 @@ class Stack:
         result: torch.Tensor = _Linear.apply(  # type: ignore[no-untyped-call]
             source, before, weight, self._merged, self._bias, self._parts, *self._learned)
         return result
-
-
-def _stack(tensors: list[torch.nn.Parameter]) -> torch.Tensor:
-    """The tensors as one; the model's own become views of it, so that nothing is held twice and a change of one is seen in the other."""
-    if len(tensors) == 1:
-        return tensors[0].detach()
-    stacked = torch.cat([tensor.detach() for tensor in tensors])
-    row = 0
-    for tensor in tensors:
-        tensor.data = stacked[row : row + len(tensor)]
-        row += len(tensor)
-    return stacked
