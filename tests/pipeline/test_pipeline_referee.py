@@ -78,3 +78,15 @@ def test_a_judge_that_cannot_be_is_refused(settings: dict[str, str], said: str, 
     loaded = load_recipe(tmp_path / "j.yaml", changes=[f"scores.{key}={value}" for key, value in settings.items()])
     with pytest.raises(RecipeError, match=r"scores\.judge"):
         check(loaded)
+
+
+def test_documents_for_a_client_only_are_never_sent_to_a_judge_elsewhere(tmp_path: Path) -> None:
+    recipe = RECIPE.replace("sources: [contracts]", "sources: [{path: a, permission: 'client:acme'}]")
+    assert recipe != RECIPE
+    (tmp_path / "j.yaml").write_text(f"audience: client:acme\n{recipe}", "utf-8")
+    for address, is_refused in (("https://example.org/v1", True), ("http://127.0.0.1:9/v1", False)):
+        loaded = load_recipe(tmp_path / "j.yaml", changes=[f"scores.judge={address}", "training.base=no-such-model"])
+        with pytest.raises(RecipeError) as caught:
+            check(loaded)
+        assert (f"scores.judge: sends rows to {address}, but the recipe holds documents for client:acme only, which never leave this "
+                "machine. Leave scores.judge out." in str(caught.value)) == is_refused

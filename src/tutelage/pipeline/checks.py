@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from urllib.parse import urlsplit
 
 from tutelage.core.errors import ExtraMissing, InputError, RecipeError
 from tutelage.core.permission import parse, why_not
@@ -14,6 +15,7 @@ from tutelage.pipeline.recipe import Loaded, Recipe
 from tutelage.pipeline.trackers import require
 from tutelage.pipeline.yaml_tree import Place
 
+THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 JUDGED = ("dpo", "orpo", "kto")  # tasks whose rows are no plain replies
 
 
@@ -75,7 +77,7 @@ def _broken(loaded: Loaded) -> Iterator[tuple[Place, str]]:
 
 
 def _outside(recipe: Recipe) -> Iterator[tuple[Place, str]]:
-    """An outside engine that is none, or that would read what is for a client only."""
+    """An outside engine that is none, and one of a service or judge model that would read what is for a client only."""
     address, model = recipe.scores.outside, recipe.scores.outside_model
     if address and not is_address(address):
         yield ("scores", "outside"), (f"is {address}; it must be the address of a service, such as https://example.org/v1. Models on this "
@@ -83,9 +85,10 @@ def _outside(recipe: Recipe) -> Iterator[tuple[Place, str]]:
     if model and not address:
         yield ("scores", "outside_model"), "belongs to scores.outside, which names no service. Leave it out, or give the address."
     labels = [label for label in (recipe.audience, *(source.permission for source in recipe.documents.listed)) if parse(label).client]
-    if address and labels:
-        yield ("scores", "outside"), (f"sends rows to {address}, but the recipe holds documents for {labels[0]} only, which never leave "
-                                      "this machine. Leave scores.outside out.")
+    for name, service in (("outside", address), ("judge", recipe.scores.judge)):
+        if labels and is_address(service) and urlsplit(service).hostname not in THIS_MACHINE:
+            yield ("scores", name), (f"sends rows to {service}, but the recipe holds documents for {labels[0]} only, which never leave "
+                                     f"this machine. Leave scores.{name} out.")
 
 
 def _not_permitted(recipe: Recipe) -> Iterator[tuple[Place, str]]:
