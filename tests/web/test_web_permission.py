@@ -71,6 +71,8 @@ def test_an_approved_text_is_for_the_audience_and_as_narrow_as_the_clauses_shown
     made = {draft.sources: draft.permission for draft in site_of_acme.desk.drafts()}
     assert made[("en-open",)] == ACME
     assert made[("en-ending",)] == ending
+    shown = next(draft.id for draft in site_of_acme.desk.drafts() if draft.sources == ("en-ending",))
+    assert f'<span class="tag caution">{ending}</span>' in visit(site_of_acme, "reviewer").get(f"/reviews/{shown}").text
 
 
 def test_a_review_names_no_source_that_may_be_seen_no_longer(site, site_of_acme, visit):
