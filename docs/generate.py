@@ -1,4 +1,6 @@
-"""Writes the pages that are made from the code: recipe.md, recipe.schema.json, commands.md, errors.md. `--check` only compares."""
+"""Writes the pages that are made from the code: recipe.md, recipe.schema.json, commands.md, errors.md, and the tables of measured figures
+in stages/training.md. `--check` only compares.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from measured import PAGE, with_tables
 from pydantic import BaseModel
 
 from tutelage.core import errors
 from tutelage.pipeline.recipe import Recipe, groups_of
 
 DOCS = Path(__file__).parent
-COMMANDS = ("", "check", "plan", "make", "show", "serve", "override", "labels", "judge", "review sample", "review tally",
+COMMANDS = ("", "check", "plan", "make", "join", "show", "serve", "override", "labels", "judge", "review sample", "review tally",
             "review edits", "export edge", "tasks", "key new", "key list", "key end")
 
 
@@ -87,7 +90,13 @@ def errors_page() -> str:
     return "\n".join(lines)
 
 
-PAGES = {"recipe.md": recipe_page, "recipe.schema.json": schema_page, "commands.md": commands_page, "errors.md": errors_page}
+def training_page() -> str:
+    """The page of the training with its measured tables."""
+    return with_tables((DOCS / PAGE).read_text("utf-8"))
+
+
+PAGES = {"recipe.md": recipe_page, "recipe.schema.json": schema_page, "commands.md": commands_page, "errors.md": errors_page,
+         str(PAGE): training_page}
 
 
 def main() -> int:

@@ -13,14 +13,13 @@ from pydantic import ValidationError
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from training_stage import settings_of
 
-from tutelage.core.errors import InputError
-from tutelage.training.fitting import Lost
+from tutelage.core.errors import ExtraMissing, InputError
+from tutelage.training.launch import told_of
 from tutelage.training.parallel import NAMES, Machine, count_parameters, decide
-from tutelage.training.preflight import Ready
 from tutelage.training.rows import TrainingRow
 from tutelage.training.settings import TOGETHER, Devices, TrainingSettings
-from tutelage.training.together import TEAMS, deal
-from tutelage.training.workers import LOGS, Job, told_of
+from tutelage.training.sharing import TEAMS
+from tutelage.training.together import deal
 
 GB = 10**9
 FOUR = Machine(gpus=(80 * GB,) * 4, room=None)
@@ -74,6 +73,30 @@ def test_a_way_to_share_needs_something_to_share():
         settings_of(devices={"sharing": "fsdp"})
 
 
+def test_processes_are_counted_over_all_machines_and_their_gpus_and_memory_on_each():
+    chosen = plan(FOUR, devices={"processes": "all", "machines": 3}, batch_rows=12)
+    assert (chosen.processes, chosen.here, chosen.machines) == (12, 4, 3)
+    assert plan(CPU, devices={"machines": 2}).here == 1
+    # 1.2 G weights of 4 bytes are 4.8 GB: within 0.7 x 8 GB, which each machine has.
+    assert plan(CPU, parameters=12 * 10**8, devices={"machines": 2}).sharing == "ddp"
+    with pytest.raises(InputError, match=r"training\.batch_rows: is 8; 12 processes need at least a row each\. Raise batch_rows to 12"):
+        plan(FOUR, devices={"processes": "all", "machines": 3}, batch_rows=8)
+
+
+def test_an_address_needs_machines_that_look_for_it():
+    with pytest.raises(ValidationError, match=r"address is '10\.0\.0\.1', but only one machine trains\. Raise machines, or leave address"):
+        settings_of(devices={"processes": 2, "address": "10.0.0.1"})
+
+
+def test_deepspeed_is_taken_only_where_it_is_asked_for_and_named_where_it_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "deepspeed", None)
+    assert plan(FOUR, parameters=70 * GB, devices={"processes": 4}).sharing == "fsdp"
+    said = (r"training\.devices\.sharing: is zero2, which needs DeepSpeed, and that is not installed\. Run "
+            r"`pip install tutelage\[deepspeed\]`, or set sharing: fsdp")
+    with pytest.raises(ExtraMissing, match=said):
+        plan(FOUR, devices={"processes": 4, "sharing": "zero2"})
+
+
 @pytest.mark.parametrize(("changed", "said"), [
     ({"task": "dpo"}, r"devices\.processes is 2, but the task dpo is trained by one process only; sft, pretraining, classification can "),
     ({"task": "distillation"}, "the task distillation is trained by one process only"),
@@ -84,6 +107,8 @@ def test_what_several_processes_cannot_share_is_refused_when_the_recipe_is_check
     with pytest.raises(ValidationError, match=said):
         settings_of(devices={"processes": 2}, **changed)
     settings_of(devices={"processes": 1}, **changed)
+    with pytest.raises(ValidationError, match=r"devices\.machines"):
+        settings_of(devices={"machines": 2}, **changed)
 
 
 def test_each_process_needs_a_row_of_every_step():
@@ -119,22 +144,22 @@ def test_rows_are_dealt_there_and_back_so_that_each_process_has_about_the_same_t
 
 def test_a_process_that_was_killed_is_named_before_those_that_broke_for_it(tmp_path):
     failure = ChildFailedError("train", {0: gone(0, 1), 1: gone(1, -signal.SIGKILL), 2: gone(2, -signal.SIGTERM)})
-    said = told_of(failure, job(tmp_path), 3)
+    said = told_of(failure, tmp_path, tmp_path / "logs-0", 3)
     assert said == ("training: process 1 of 3 (counted from 0) was ended by SIGKILL. A system that is short of memory does so: if it comes "
                     "again, lower training.micro_batch_tokens or training.devices.processes. No checkpoint was written yet. Run the same "
                     "command again to go on from there.")
 
 
 def test_a_process_that_broke_off_is_told_with_its_last_words(tmp_path):
-    log = tmp_path / LOGS / "run" / "attempt_0" / "1" / "stderr.log"
+    log = tmp_path / "logs-0" / "run" / "attempt_0" / "1" / "stderr.log"
     log.parent.mkdir(parents=True)
     log.write_text("Traceback (most recent call last):\n  File x\nRuntimeError: no such device\n[W] a warning\n")
-    said = told_of(ChildFailedError("train", {0: gone(0, -signal.SIGTERM), 1: gone(1, 1)}), job(tmp_path), 2)
+    said = told_of(ChildFailedError("train", {0: gone(0, -signal.SIGTERM), 1: gone(1, 1)}), tmp_path, tmp_path / "logs-0", 2)
     assert said.startswith("training: process 1 of 2 (counted from 0) broke off: RuntimeError: no such device. Its log is in ")
 
 
 def test_processes_that_cannot_be_started_are_told(tmp_path):
-    said = told_of(OSError("no port is free"), job(tmp_path), 2)
+    said = told_of(OSError("no port is free"), tmp_path, tmp_path / "logs-0", 2)
     assert said.startswith("training: the 2 processes could not be started (no port is free). ")
 
 
@@ -164,7 +189,3 @@ def is_running(process: int) -> bool:
 def gone(rank: int, code: int) -> ProcessFailure:
     return ProcessFailure(local_rank=rank, pid=os.getpid(), exitcode=code, error_file="<N/A>")
 
-
-def job(scratch: Path) -> Job:
-    return Job(settings=settings_of(), ready=Ready((), (), Lost()), base_folder=scratch, scratch=scratch, work=scratch, origin="",
-               sharing="ddp", threads=1)

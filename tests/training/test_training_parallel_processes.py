@@ -3,28 +3,29 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-import two_processes
+from running_workers import environment_of, workers_of
 from safetensors.torch import load_file
-from tiny_model import make_tiny_model
+from scarce_rows import scarce
 from training_stage import make_dataset, run_training, scratch_of, settings_of, signal_at, small_examples
-from two_processes import CASES, GOES_ON, STEPS, figures, train
+from two_processes import CASES, CLOSE, compare_with_one, small_ready, train_all
 
 from tutelage.core.errors import Paused, TutelageError
-from tutelage.core.events import Event, Recorder
+from tutelage.core.events import Event, Events, Recorder
 from tutelage.core.store import Store
-from tutelage.training.checkpoint import read_checkpoint, step_of
-from tutelage.training.together import TEAMS
-from tutelage.training.workers import LOGS
+from tutelage.training.checkpoint import step_of
+from tutelage.training.devices import Device
+from tutelage.training.loop import Loop
+from tutelage.training.start import start_model
+from tutelage.training.tasks import TASKS
+from tutelage.training.workers import Job, train_together
 
-EXACT = 1e-9  # fp64 has 16 digits, and a training of a few steps multiplies an error of the last one by far less than 1e6
-CLOSE = 1e-4  # what fp32 leaves of the same
 WEIGHTS = "adapter/adapter_model.safetensors"
 TWO = {"processes": 2}
 pytestmark = pytest.mark.real  # starting processes with torch takes a minute and a half on two cores
@@ -33,35 +34,12 @@ pytestmark = pytest.mark.real  # starting processes with torch takes a minute an
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
     """The folder in which two processes have trained all cases."""
-    folder = tmp_path_factory.mktemp("two")
-    make_tiny_model(folder / "base")
-    for case in CASES:
-        (folder / case.name).mkdir()
-    train(folder / "base", folder / GOES_ON.name, GOES_ON.method, steps=3, plain=True)
-    words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", two_processes.__file__, str(folder)]
-    ended = subprocess.run(words, check=False, capture_output=True, text=True, timeout=400,
-                           env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)})
-    assert ended.returncode == 0, ended.stderr[-3000:]
-    return folder
+    return train_all(tmp_path_factory.mktemp("two"), "torch")
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES["torch"], ids=lambda case: case.name)
 def test_two_processes_learn_what_one_learns_and_either_goes_on_from_the_other(trained, tmp_path, case):
-    plain = TEAMS[case.sharing].plain
-    alone = train(trained / "base", tmp_path, case.method, steps=STEPS, plain=plain)
-    curves = [torch.load(trained / case.name / f"curve-{rank}.pt") for rank in (0, 1)]
-    assert repr(curves[0]) == repr(curves[1])  # so both stop at the same step and keep the same weights
-    assert len(curves[0]) == STEPS + 1
-    for told, row in zip(curves[0], alone.curve, strict=True):
-        assert told == pytest.approx(figures(row), rel=EXACT, nan_ok=True)
-    state, _, _ = read_checkpoint(trained / case.name / "checkpoint.pt", origin="")
-    assert state.best_step == alone.best_step
-    for name, weight in alone.best.items():
-        torch.testing.assert_close(state.best[name], weight, rtol=EXACT, atol=EXACT)
-    longer = train(trained / "base", tmp_path, case.method, steps=STEPS + 2, plain=plain)
-    gone_on = train(trained / "base", trained / case.name, case.method, steps=STEPS + 2, plain=plain)
-    for name, weight in longer.best.items():
-        torch.testing.assert_close(gone_on.best[name], weight, rtol=EXACT, atol=EXACT)
+    compare_with_one(trained, tmp_path, case)
 
 
 def test_a_killed_process_ends_the_training_by_name_and_the_same_command_goes_on(tmp_path, base, calm):
@@ -109,22 +87,33 @@ def test_sigterm_pauses_all_processes_and_shards_give_the_same_adapter(tmp_path,
     assert json.loads(made.file("training.json").read_text())["path"] == "padded"
 
 
-def workers_of(scratch: Path) -> list[int]:
-    """Process ids of the training's processes that still run."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"tutelage.training.worker" in words and str(scratch).encode() in b" ".join(words):
-            found.append(int(folder.name))
-    return sorted(found)
+@pytest.mark.parametrize("sharing", ["ddp", "fsdp"])
+def test_where_memory_runs_out_in_one_process_all_begin_again_with_half_the_tokens_and_learn_the_same(tmp_path, base, monkeypatch, sharing):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # so that the processes know the rows
+    ready, recorder = small_ready(base), Recorder()
+    settings = settings_of(devices=TWO, batch_rows=8, micro_batch_tokens=10_000)
+    scratch = tmp_path / "training" / ".x.scratch"
+    scratch.mkdir(parents=True)
+    job = Job(settings=settings, ready=replace(ready, train=tuple(scarce(row, scratch) for row in ready.train)), base_folder=base,
+              scratch=scratch, work=tmp_path, origin="", sharing=sharing, threads=1)
+    state, done = train_together(job, 2, Events(recorder))
+    [short] = [event.facts for event in recorder.events if event.key == "training.memory_short_together"]
+    assert short["step"] > 1  # a checkpoint was there
+    assert [event.facts["step"] for event in recorder.events if event.key == "training.resumed"] == [short["step"] - 1]
+    assert state.shrunk_at == [short["step"]]
+    longest = max(len(row.ids) for row in ready.train)
+    assert state.micro_batch_tokens == short["after"] <= 2 * longest  # at most four rows each at once, then two
+    model = start_model(settings, ready, folder=base, device=Device("cpu", torch.float32, 1))
+    objective = TASKS["sft"].objective(model, settings, ready=ready, base_folder=base, scratch=tmp_path, plain=sharing == "fsdp")
+    calm = Loop(model=model, objective=objective, train=ready.train, validation=ready.validation, settings=settings, scratch=tmp_path,
+                events=Events()).run()
+    assert calm.shrunk_at == []
+    assert [row.step for row in state.curve] == [row.step for row in calm.curve]
+    for name, weight in calm.best.items():
+        torch.testing.assert_close(state.best[name], weight, rtol=CLOSE, atol=CLOSE)
+    assert done.unit == "token"
 
 
 def worker_of(scratch: Path, rank: int) -> int:
     """Process id of one of the training's processes."""
-    for process in workers_of(scratch):
-        if f"RANK={rank}".encode() in Path(f"/proc/{process}/environ").read_bytes().split(b"\0"):
-            return process
-    raise AssertionError(f"no process {rank} in {scratch / LOGS}")
+    return next(process for process in workers_of(scratch) if environment_of(process)["RANK"] == str(rank))

@@ -21,7 +21,8 @@ from tutelage.training.loop import Loop
 from tutelage.training.methods import METHODS
 from tutelage.training.objectives.language import LanguageObjective
 from tutelage.training.settings import TrainingSettings
-from tutelage.training.shortage import disk_told, is_disk_full, is_out_of_memory
+from tutelage.training.shortage import MemoryShort, Shrunk, disk_told, is_disk_full, is_out_of_memory
+from tutelage.training.team import Alone
 
 WEIGHTS = "adapter/adapter_model.safetensors"
 SAID = "[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."
@@ -42,12 +43,19 @@ class Narrow(LanguageObjective):
         return super().loss(rows)
 
 
-def narrow_run(base, rows, scratch, lacks, *listeners, kind=ALLOCATION, tokens=10_000, dropout=0.0):
+class OneOfTwo(Alone):
+    """A process that believes that there is another."""
+
+    size = 2
+
+
+def narrow_run(base, rows, scratch, lacks, *listeners, kind=ALLOCATION, tokens=10_000, dropout=0.0, steps=3, shrunk=(), team=Alone):
     torch.manual_seed(2)
     model = METHODS["lora"].attach(load_causal(base).double(), TrainingSettings(rank=4, dropout=dropout))
-    settings = TrainingSettings(rank=4, batch_rows=8, maximum_steps=3, validate_every=3, micro_batch_tokens=tokens, dropout=dropout)
-    state = Loop(model=model, objective=Narrow(model, lacks, kind), train=rows[:12], validation=rows[12:13], settings=settings,
-                 scratch=scratch, events=Events(*listeners)).run()
+    settings = TrainingSettings(rank=4, batch_rows=8, maximum_steps=steps, validate_every=3, micro_batch_tokens=tokens, dropout=dropout)
+    objective = Narrow(model, lacks, kind)
+    state = Loop(model=model, objective=objective, train=rows[:12], validation=rows[12:13], settings=settings, scratch=scratch,
+                 events=Events(*listeners), team=team(model, objective, rate=2e-3), shrunk=shrunk).run()
     return state, {name: weight.detach().clone() for name, weight in trainable(model).items()}
 
 
@@ -82,6 +90,28 @@ def test_gradients_of_a_step_that_failed_half_way_are_forgotten(base, rows, tmp_
     calm, expected = narrow_run(base, rows, tmp_path / "b", never, tokens=tokens)
     assert [row.loss for row in state.curve[1:]] == pytest.approx([row.loss for row in calm.curve[1:]], rel=1e-9)
     assert all((found[name] - weight).norm() <= 1e-6 * weight.norm() for name, weight in expected.items())  # Adam divides by small numbers
+
+
+def test_one_of_several_processes_says_what_it_needs_and_repeats_nothing_by_itself(base, rows, tmp_path):
+    calls = []
+
+    def lacks(call, group):
+        calls.append(call)
+        return call > 0
+
+    with pytest.raises(MemoryShort, match="step 1: 10000 tokens at once are too many") as raised:
+        narrow_run(base, rows, tmp_path, lacks, team=OneOfTwo)
+    assert [call for call in calls if call] == [1]
+    short, longest = raised.value.shrunk, max(len(row.ids) for row in rows[:12])
+    assert (short.step, short.before) == (1, 10_000)
+    assert longest <= short.after <= 2 * longest  # each process has four rows of the eight: half of them
+
+
+def test_what_an_earlier_start_found_of_the_memory_is_kept_and_told_once(base, rows, tmp_path):
+    found = (Shrunk(step=2, before=10_000, after=200),)
+    for steps in (3, 6):  # the second goes on from the checkpoint of the first
+        state, _ = narrow_run(base, rows, tmp_path, never, steps=steps, shrunk=found)
+        assert (state.step, state.micro_batch_tokens, state.shrunk_at) == (steps, 200, [2])
 
 
 def test_where_not_even_one_row_fits_the_error_says_what_to_lower(base, rows, tmp_path):

@@ -70,6 +70,15 @@ def make(recipe: RecipePath, until: Annotated[str | None, typer.Option("--until"
 
 
 @app.command()
+def join(machine: Annotated[int, typer.Argument(metavar="NUMBER", min=2, help="The number of this machine: 2 for the second.")],
+         work: Work = DEFAULT_WORK, language: Language = None) -> None:
+    """Take part in a training that `make` runs on another machine with the same work folder, where training.devices.machines says so."""
+    from tutelage.cli.joining import run_join
+
+    run_join(machine, work=work, language=language or "en")
+
+
+@app.command()
 def show(what: Annotated[str | None, typer.Argument(metavar="[STAGE|ID|row|uses|batch|receipt]",
                                                     help="A stage, an id, `row ID`, `uses DOCUMENT`, `batch` or `receipt ID`.")] = None,
          which: Annotated[str | None, typer.Argument(metavar="[ID|DOCUMENT]", help="With `row`: the row whose life is told. With `uses`: "

@@ -19,7 +19,7 @@ from tutelage.training.objectives import Measured, Objective
 from tutelage.training.rows import R
 from tutelage.training.schedule import highest_rate, learning_rate
 from tutelage.training.settings import TrainingSettings
-from tutelage.training.shortage import free_memory, is_out_of_memory
+from tutelage.training.shortage import MemoryShort, Shrunk, free_memory, is_out_of_memory
 from tutelage.training.signals import StopRequests
 from tutelage.training.team import Alone
 
@@ -37,24 +37,26 @@ class Loop(Generic[R]):
     """One training of a model's trainable weights. `run` goes on from a checkpoint in `scratch` if there is one.
 
     `origin` names what the weights are learned from: a checkpoint of another is refused. `team` is who computes, this process alone if
-    left out; of several processes each runs such a loop on the same rows, and the first writes and tells.
+    left out; of several processes each runs such a loop on the same rows, and the first writes and tells. `shrunk` is what was found
+    of the memory in earlier starts.
     """
 
     def __init__(self, *, model: torch.nn.Module, objective: Objective[R], train: Sequence[R], validation: Sequence[R],
-                 settings: TrainingSettings, scratch: Path, events: Events, origin: str = "", team: Alone[R] | None = None) -> None:
+                 settings: TrainingSettings, scratch: Path, events: Events, origin: str = "", team: Alone[R] | None = None,
+                 shrunk: Sequence[Shrunk] = ()) -> None:
         self._model = model
         self._team: Alone[R] = team or Alone(model, objective, rate=highest_rate(settings))
         self._order = BatchOrder(train, batch_rows=settings.batch_rows, seed=settings.seed)
         self._validation = validation
         self._settings, self._checkpoint, self._events = settings, scratch / NAME, events
-        self._origin = origin
+        self._origin, self._shrunk = origin, shrunk
         self._rough_at = ROUGH_AFTER
 
     def run(self) -> State:
         """Train to the end; afterwards the model carries the best weights.
 
-        Raises Paused after SIGTERM or SIGINT, with a checkpoint written, TutelageError for a loss that is no number, and
-        InputError where the memory does not suffice for a single row.
+        Raises Paused after SIGTERM or SIGINT, with a checkpoint written, TutelageError for a loss that is no number,
+        InputError where the memory does not suffice for a single row, and MemoryShort where several compute and it ran out in this process.
         """
         state = self._begin()
         with StopRequests() as stop:
@@ -75,6 +77,7 @@ class Loop(Generic[R]):
         self._model.train()
         if self._checkpoint.exists():
             state, weights, memory = read_checkpoint(self._checkpoint, origin=self._origin)
+            self._shrink(state, self._shrunk)
             self._team.put(weights)
             self._team.recall(memory)
             torch.set_rng_state(state.random)
@@ -84,6 +87,7 @@ class Loop(Generic[R]):
             return state
         self._team.refresh()
         state = State(micro_batch_tokens=self._settings.micro_batch_tokens)
+        self._shrink(state, self._shrunk)
         started = time.monotonic()
         measured = self._measure(state)
         state.seconds = time.monotonic() - started
@@ -135,14 +139,15 @@ class Loop(Generic[R]):
     def _within_memory(self, state: State, rows: Sequence[R], compute: Callable[[int], T]) -> T:
         """What `compute` gives with so many tokens at once; where memory runs out, the same once more with half as many.
 
-        The weights are as before, and no gradient is left of what failed, so the result does not change.
+        The weights are as before, and no gradient is left of what failed, so the result does not change. Raises MemoryShort where
+        several processes compute: the others wait for this one.
         """
         random, longest = torch.get_rng_state(), max(len(row.ids) for row in rows)
         while True:
             try:
                 return compute(state.micro_batch_tokens)
             except (MemoryError, RuntimeError) as error:
-                if self._team.size > 1 or not is_out_of_memory(error):  # the other processes would wait for this one
+                if not is_out_of_memory(error):
                     raise
             self._team.forget()
             torch.set_rng_state(random)
@@ -152,9 +157,19 @@ class Loop(Generic[R]):
                 raise InputError(f"training: out of memory in step {state.step + 1}, though one row at a time is computed (the longest "
                                  f"has {longest} tokens). Lower training.maximum_tokens (it is {self._settings.maximum_tokens}), train "
                                  "less of the model (method lora or last_layers), or free memory; then run the same command again.")
-            state.micro_batch_tokens = max(longest, min(before, longest * len(rows)) // 2)
-            state.shrunk_at.append(state.step + 1)
-            self._events.warning("training", "training.memory_short", step=state.step + 1, before=before, after=state.micro_batch_tokens)
+            together = longest * -(-len(rows) // self._team.size)
+            short = Shrunk(step=state.step + 1, before=before, after=max(longest, min(before, together) // 2))
+            if self._team.size > 1:
+                raise MemoryShort(short)
+            self._shrink(state, (short,))
+            self._events.warning("training", "training.memory_short", **short.model_dump())
+
+    def _shrink(self, state: State, found: Sequence[Shrunk]) -> None:
+        """Compute fewer tokens at once from now on, unless the state knows it already."""
+        for short in found:
+            if short.after < state.micro_batch_tokens:
+                state.micro_batch_tokens = short.after
+                state.shrunk_at.append(short.step)
 
     def _measure(self, state: State) -> Measured:
         """Measure on all validation rows, and keep the weights if they are the best so far."""

@@ -203,7 +203,7 @@ def _train(making: Making, settings: TrainingSettings, begun: _Begun) -> _Traine
 def _train_together(making: Making, settings: TrainingSettings, begun: _Begun, origin: str) -> tuple[State, Done]:
     plan = begun.plan
     job = Job(settings=settings, ready=begun.ready, base_folder=begun.folder, scratch=making.scratch, work=making.work, origin=origin,
-              sharing=plan.sharing, threads=max(1, begun.device.threads // plan.processes))
+              sharing=plan.sharing, threads=max(1, begun.device.threads // plan.here))
     return train_together(job, plan.processes, making.events)
 
 

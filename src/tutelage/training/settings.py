@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from tutelage.core.settings import Settings
 
 READ_BY_TASKS = {("dpo", "kto"): ("beta",), ("orpo",): ("odds_weight",),
-                 ("distillation",): ("student_layers", "temperature", "teacher_share", "teacher_top_k")}
+                 ("distillation",): ("student_layers", "student_from", "temperature", "teacher_share", "teacher_top_k")}
 READ_BY = {("last_layers",): ("last_layers",), ("last_layers", "lora"): ("prefix_cache",), ("qlora",): ("bits",),
            ("adapter",): ("bottleneck", "adapter_places"),
            ("lora", "qlora"): ("rank", "alpha", "dropout", "rslora", "dora", "layers", "targets")}
@@ -17,21 +17,31 @@ TOGETHER = {"task": ("sft", "pretraining", "classification"), "method": ("full",
 
 
 class Devices(Settings):
-    """How many processes share a training, and how."""
+    """How many processes share a training, on how many machines, and how."""
 
     processes: Literal["all"] | Annotated[int, Field(ge=1)] = 1
-    """Processes that train together on this machine, one for each GPU: a number, or "all" for as many as there are GPUs. Without a GPU
+    """Processes that train together on each machine, one for each GPU: a number, or "all" for as many as there are GPUs. Without a GPU
     they divide the processor's cores, which gains no speed."""
 
-    sharing: Literal["auto", "ddp", "fsdp"] = "auto"
+    sharing: Literal["auto", "ddp", "fsdp", "zero2", "zero3"] = "auto"
     """What each process holds: "ddp" the whole model, "fsdp" a part of every weight, for models that one GPU cannot hold. "auto" takes
-    ddp where the memory suffices."""
+    ddp where the memory suffices, else fsdp. "zero2" and "zero3" are DeepSpeed's ways (need `tutelage[deepspeed]`): the whole model
+    and a part of gradients and optimiser, or a part of the weights too."""
+
+    machines: int = Field(default=1, ge=1)
+    """Machines that train together, with one work folder that all of them see. `tutelage make` runs on the first; on each of the others
+    run `tutelage join`."""
+
+    address: str = ""
+    """With `machines`: the name or IP address by which the others reach the first machine. Left out: its host name."""
 
     @model_validator(mode="after")
     def _shared_by_several(self) -> Self:
-        """Refuse a way to share that nothing would look at."""
-        if self.processes == 1 and self.sharing != "auto":
+        """Refuse a way to share, or an address, that nothing would look at."""
+        if self.processes == 1 and self.machines == 1 and self.sharing != "auto":
             raise ValueError(f"sharing is {self.sharing!r}, but only one process trains. Raise processes, or leave sharing out.")
+        if self.machines == 1 and self.address:
+            raise ValueError(f"address is {self.address!r}, but only one machine trains. Raise machines, or leave address out.")
         return self
 
 
@@ -123,7 +133,11 @@ class TrainingSettings(Settings):
     """For "orpo": weight of the preference beside the learning of the chosen reply (the paper's lambda)."""
 
     student_layers: int = Field(default=0, ge=0)
-    """For "distillation": layers of the student, evenly chosen among those of the base, its teacher. 0: half of them."""
+    """For "distillation": layers of the student, chosen among those of the base, its teacher. 0: half of them."""
+
+    student_from: Literal["influence", "even"] = "influence"
+    """For "distillation": which layers of the base the student begins as: "influence" those that change most of what passes through them,
+    measured on training rows; "even" evenly spread, the first and the last among them."""
 
     temperature: float = Field(default=2.0, ge=1)  # DistilBERT's (Sanh et al. 2019)
     """For "distillation": both models' logits are divided by it, so that unlikely outcomes teach more."""
@@ -196,14 +210,14 @@ class TrainingSettings(Settings):
     @model_validator(mode="after")
     def _can_be_shared(self) -> Self:
         """Refuse what several processes cannot train."""
-        count = self.devices.processes
+        name, count = ("processes", self.devices.processes) if self.devices.processes != 1 else ("machines", self.devices.machines)
         if count == 1:
             return self
         for kind, chosen in (("task", self.task), ("method", self.method)):
             if chosen not in TOGETHER[kind]:
-                raise ValueError(f"devices.processes is {count}, but the {kind} {chosen} is trained by one process only; "
+                raise ValueError(f"devices.{name} is {count}, but the {kind} {chosen} is trained by one process only; "
                                  f"{', '.join(TOGETHER[kind])} can be shared. Leave devices out, or choose another {kind}.")
         if self.minutes is not None:
-            raise ValueError(f"minutes is {self.minutes:g} and devices.processes {count}, but what several processes take is not probed. "
+            raise ValueError(f"minutes is {self.minutes:g} and devices.{name} {count}, but what several processes take is not probed. "
                              "Leave minutes out and set maximum_steps, or leave devices out.")
         return self

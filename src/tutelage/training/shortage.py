@@ -12,11 +12,28 @@ from pathlib import Path
 import torch
 
 from tutelage.core.errors import InputError, TutelageError
+from tutelage.core.records import Record
 from tutelage.training.checkpoint import NAME, step_of
 
 MEMORY_SIGNS = ("can't allocate memory", "not enough memory", "DefaultCPUAllocator", "out of memory")
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DISK_SIGNS = tuple(os.strerror(number) for number in DISK_FULL)
+
+
+class Shrunk(Record):
+    """Memory ran out in a step (the first is 1): at most `after` tokens are computed at once since, `before` they were more."""
+
+    step: int
+    before: int
+    after: int
+
+
+class MemoryShort(Exception):
+    """Memory ran out in one of several processes. The others wait for it in an exchange, so all must begin anew."""
+
+    def __init__(self, shrunk: Shrunk) -> None:
+        super().__init__(f"step {shrunk.step}: {shrunk.before} tokens at once are too many")
+        self.shrunk = shrunk
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -14,6 +14,11 @@ from tutelage.training.rows import R
 LARGEST_NORM = 1.0  # gradients are scaled down to it; usual in fine-tuning, and the norm seen here is about 0.4
 
 
+def adamw(model: torch.nn.Module, rate: float) -> torch.optim.AdamW:
+    """The optimiser of the learned weights."""
+    return torch.optim.AdamW(trainable(model).values(), lr=rate, weight_decay=0.0)
+
+
 class Alone(Generic[R]):
     """One process with its model, what is learned, and the optimiser. Several processes override how parts become a whole."""
 
@@ -22,7 +27,11 @@ class Alone(Generic[R]):
 
     def __init__(self, model: torch.nn.Module, objective: Objective[R], *, rate: float) -> None:
         self._model, self._objective = model, objective
-        self._optimiser = torch.optim.AdamW(trainable(model).values(), lr=rate, weight_decay=0.0)
+        self._optimiser = self._make_optimiser(rate)
+
+    def _make_optimiser(self, rate: float) -> torch.optim.Optimizer:
+        """What takes the steps."""
+        return adamw(self._model, rate)
 
     def refresh(self) -> None:
         """Take over changed weights."""

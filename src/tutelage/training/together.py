@@ -1,10 +1,10 @@
-"""Several processes that share each step: with whole copies of the model (DDP), or with a shard of every weight each (FSDP2)."""
+"""Several processes that share each step: what they have in common, and the two ways of torch, whole copies (DDP) and shards (FSDP2)."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from signal import Signals
 from typing import Any
@@ -26,7 +26,7 @@ from tutelage.training.team import LARGEST_NORM, Alone
 
 
 class Whole(torch.nn.Module):
-    """What DDP and FSDP2 wrap: the model, with rows going in and their loss (or their worth) coming out."""
+    """What is wrapped to be shared: the model, with rows going in and their loss (or their worth) coming out."""
 
     def __init__(self, model: torch.nn.Module, objective: Callable[[], Objective[Any]]) -> None:
         super().__init__()
@@ -52,9 +52,9 @@ class Together(Alone[R], ABC):
     loads_on_gpu: bool
 
     def __init__(self, model: torch.nn.Module, objective: Callable[[], Objective[R]], *, rate: float, stop_file: Path) -> None:
-        spread, made = self._spread(model, objective)
+        self._whole: Any
+        self._whole, made = self._spread(model, objective, rate)
         super().__init__(model, made, rate=rate)
-        self._whole: Any = spread
         self._device = next(model.parameters()).device
         self._stop_file = stop_file
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
@@ -70,12 +70,13 @@ class Together(Alone[R], ABC):
         return self._objective
 
     @abstractmethod
-    def _spread(self, model: torch.nn.Module, objective: Callable[[], Objective[R]]) -> tuple[torch.nn.Module, Objective[R]]:
+    def _spread(self, model: torch.nn.Module, objective: Callable[[], Objective[R]],
+                rate: float) -> tuple[torch.nn.Module, Objective[R]]:
         """`Whole` of the model, shared among the processes, and an objective."""
 
     @abstractmethod
-    def _holding(self) -> AbstractContextManager[None]:
-        """Context in which gradients are only summed up in this process."""
+    def _learn(self, rows: Sequence[R], factor: float, *, is_last: bool) -> torch.Tensor:
+        """Add the gradient of `factor` times the rows' loss, which is given. After the last rows of a step the gradients are exchanged."""
 
     def agreed(self, asked: str) -> str:
         """The signal that any of the processes was told, or that stands in the stop file."""
@@ -91,10 +92,8 @@ class Together(Alone[R], ABC):
         units, groups = self._objective.count(rows), self._own(rows, tokens=tokens)
         total = torch.zeros((), dtype=torch.float64, device=self._device)
         for number, (group, weight) in enumerate(groups, 1):
-            with nullcontext() if number == len(groups) else self._holding():
-                loss = self._whole(group) * (weight * self.size / units)  # the mean over processes is taken of gradients
-                loss.backward()
-            total += loss.detach() / self.size
+            factor = weight * self.size / units  # the mean over processes is taken of gradients
+            total += self._learn(group, factor, is_last=number == len(groups)) / self.size
         dist.all_reduce(total)
         return float(total)
 
@@ -152,13 +151,16 @@ class Copies(Together[R]):
 
     plain, loads_on_gpu = False, True
 
-    def _spread(self, model: torch.nn.Module, objective: Callable[[], Objective[R]]) -> tuple[torch.nn.Module, Objective[R]]:
+    def _spread(self, model: torch.nn.Module, objective: Callable[[], Objective[R]],
+                rate: float) -> tuple[torch.nn.Module, Objective[R]]:
         made = objective()  # once: it may keep what frozen layers compute
         return DistributedDataParallel(Whole(model, lambda: made), broadcast_buffers=False), made
 
-    def _holding(self) -> AbstractContextManager[None]:
-        held: AbstractContextManager[None] = self._whole.no_sync()
-        return held
+    def _learn(self, rows: Sequence[R], factor: float, *, is_last: bool) -> torch.Tensor:
+        with nullcontext() if is_last else self._whole.no_sync():  # without: gradients are only summed up in this process
+            loss: torch.Tensor = self._whole(rows) * factor
+            loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
 
 
 class Shards(Together[R]):
@@ -166,7 +168,8 @@ class Shards(Together[R]):
 
     plain, loads_on_gpu = True, False
 
-    def _spread(self, model: torch.nn.Module, objective: Callable[[], Objective[R]]) -> tuple[torch.nn.Module, Objective[R]]:
+    def _spread(self, model: torch.nn.Module, objective: Callable[[], Objective[R]],
+                rate: float) -> tuple[torch.nn.Module, Objective[R]]:
         whole = Whole(model, objective)  # asked for in each forward: only there the weights are whole
         base, kind = bare(model), dist.get_backend()
         mesh = init_device_mesh("cuda" if kind == "nccl" else "cpu", (dist.get_world_size(),))
@@ -177,8 +180,10 @@ class Shards(Together[R]):
                 sharded.set_force_sum_reduction_for_comms(True)  # gloo knows no mean
         return whole, objective()
 
-    def _holding(self) -> AbstractContextManager[None]:
-        return nullcontext()  # summing up whole gradients would take the memory that shards save
+    def _learn(self, rows: Sequence[R], factor: float, *, is_last: bool) -> torch.Tensor:
+        loss: torch.Tensor = self._whole(rows) * factor
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
 
     def update(self, rate: float) -> float:
         """Take an optimiser step; the norm is that of the whole gradient."""
@@ -191,9 +196,6 @@ class Shards(Together[R]):
         self._optimiser.step()
         self.forget()
         return float(total)
-
-
-TEAMS: dict[str, type[Together[Any]]] = {"ddp": Copies, "fsdp": Shards}
 
 
 def deal(rows: Sequence[R], size: int) -> list[list[R]]:

@@ -17,14 +17,16 @@ from tutelage.core.events import Events, JsonLines
 from tutelage.core.files import write_whole
 from tutelage.training.devices import Device
 from tutelage.training.loop import Loop
+from tutelage.training.meeting import STOP
 from tutelage.training.objectives import Objective
 from tutelage.training.orphan import end_with_starter
 from tutelage.training.schedule import highest_rate
-from tutelage.training.shortage import disk_told
+from tutelage.training.sharing import TEAMS
+from tutelage.training.shortage import MemoryShort, disk_told
 from tutelage.training.start import start_model
 from tutelage.training.tasks import TASKS
-from tutelage.training.together import TEAMS, Together
-from tutelage.training.workers import DONE, STOP, TOLD, Done, Failed, Job, failed_file
+from tutelage.training.together import Together
+from tutelage.training.workers import DONE, TOLD, Done, Failed, Job, failed_file, short_file
 
 SILENCE = timedelta(minutes=10)  # longest wait for another process: much longer than a step or a measurement differs among them
 
@@ -32,7 +34,8 @@ SILENCE = timedelta(minutes=10)  # longest wait for another process: much longer
 def main(file: str) -> int:
     """Train as one of several. Gives the exit code: 0 also where all pause, 1 after an error, which is written down."""
     end_with_starter()
-    job: Job = pickle.loads(Path(file).read_bytes())
+    found: Job = pickle.loads(Path(file).read_bytes())
+    job = found.seen_from(Path(file).parent)
     rank, local = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
     has_gpus = torch.cuda.is_available()
     if has_gpus:
@@ -46,6 +49,9 @@ def main(file: str) -> int:
     except TutelageError as error:
         write_whole(job.scratch / failed_file(rank), Failed(kind=type(error).__name__, text=str(error)).model_dump_json())
         return 0 if isinstance(error, Paused) else 1
+    except MemoryShort as error:
+        write_whole(job.scratch / short_file(rank), error.shrunk.model_dump_json())
+        return 1
     finally:
         dist.destroy_process_group()
 
@@ -55,7 +61,7 @@ def train(job: Job, rank: int, *, on_gpu: bool) -> None:
     events = Events(JsonLines(job.scratch / TOLD)) if rank == 0 else Events()
     team = make_team(job, rank, on_gpu=on_gpu)
     Loop(model=team.model, objective=team.objective, train=job.ready.train, validation=job.ready.validation, settings=job.settings,
-         scratch=job.scratch, events=events, origin=job.origin, team=team).run()
+         scratch=job.scratch, events=events, origin=job.origin, team=team, shrunk=job.shrunk).run()
     if rank == 0:
         write_whole(job.scratch / DONE, Done(unit=team.objective.unit, path=team.objective.path).model_dump_json())
 
