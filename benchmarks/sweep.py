@@ -1,6 +1,7 @@
 """Learning rates inside and outside the usual range, and 16 to 64 rows a step, on the same rows of the demo's dataset, each seen once.
 
-Usage: sweep.py WORK, the work folder of a demo whose dataset is made. Each training runs in a process of its own, one seed each.
+`make bench NAME=sweep`. Option: the work folder of a demo whose dataset is made, which is only read; else the dataset is made first. Each
+training runs in a process of its own, one seed each.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from common import at_most, finish
-from training_methods import prepare, run
+from training_methods import bits_after, prepare, run
 
 ROWS, VALIDATION, USUAL_ROWS = 128, 32, 16
 FULL = (1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3)  # 1e-5 to 1e-4 is the usual range of full tuning; 1e-4 is the default
@@ -30,13 +31,13 @@ def main() -> None:
     """Train each case, and write what came out; a default must lie within noise of the best of its method at 16 rows a step."""
     told: dict[str, dict[str, object]] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        folder = prepare(Path(sys.argv[1]), Path(scratch), train=ROWS, validation=VALIDATION)
+        folder = prepare(sys.argv[1:], Path(scratch), train=ROWS, validation=VALIDATION)
         for name, changed in cases().items():
             steps = ROWS // int(str(changed.get("batch_rows", USUAL_ROWS)))
             told[name] = run(Path(scratch), folder, {"batch_rows": USUAL_ROWS, "warmup_steps": 1, "maximum_steps": steps,
                                                      "validate_every": steps, **changed})
             print(name, told[name], file=sys.stderr, flush=True)
-    after = {name: float(str(one["after"])) for name, one in told.items()}
+    after = {name: bits_after(one) for name, one in told.items()}
     behind = {f"{method}_default_behind_best": round(after[default] / min(after[f"{method} {rate:g}"] for rate in rates) - 1, 4)
               for method, rates, default in (("full", FULL, "full 0.0001"), ("lora", LORA, "lora 0.002"))}
     finish("sweep", {"rows": ROWS, "validation_rows": VALIDATION, "rows_a_step": USUAL_ROWS, "seeds": 1, "cases": told, **behind},
