@@ -1,12 +1,14 @@
 """The memory of this process: against what the system says elsewhere, at its peak, and as far as it may grow."""
 
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tutelage.core.memory import PeakMemory, resident_mb, room_mb
+from tutelage.core.memory import PeakMemory, most_of_process_mb, resident_mb, room_mb
 
 
 def test_the_resident_memory_is_what_the_system_says_and_grows_with_what_is_held():
@@ -43,3 +45,20 @@ def test_the_room_to_grow_is_what_the_system_has_and_no_more_than_the_container_
     (tmp_path / "memory.max").write_text("4000000000\n")
     assert room_mb(meminfo=meminfo, group=tmp_path) - resident_mb() == pytest.approx(3000, abs=5)
     assert room_mb(meminfo=tmp_path / "none", group=tmp_path) is None
+
+
+def test_the_most_that_another_process_held_is_told_while_it_lives(tmp_path):
+    if not Path("/proc/self/status").exists():
+        pytest.skip("only Linux tells it")
+    script = "import sys; held = b'x' * 90_000_000; del held; print(1, flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        # The interpreter alone holds about 10 MB.
+        assert most_of_process_mb(process.pid) == pytest.approx(100, abs=15)
+        process.stdin.close()
+    assert most_of_process_mb(process.pid) is None
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "status").write_text("Name:\tpython\nVmHWM:\t    2000 kB\n")
+    assert most_of_process_mb(7, processes=tmp_path) == pytest.approx(2.048)
+    (tmp_path / "7" / "status").write_text("Name:\tpython\n")
+    assert most_of_process_mb(7, processes=tmp_path) is None

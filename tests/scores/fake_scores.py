@@ -68,7 +68,7 @@ class FakeEngine:
         scored = []
         for row, start in zip(rows, starts, strict=True):
             nats = self.nats(self.detokenize(row[start:]))
-            scored.append([TokenScore(token_id=token, logprob=-nats) for token in row[start:]])
+            scored.append([TokenScore(token_id=token, logprob=-nats, highest=-nats) for token in row[start:]])
         return scored
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
@@ -166,7 +166,7 @@ def candidates_from(engines: Sequence[FakeEngine], opened: list[FakeEngine]) -> 
         return open_engine
 
     roles = ("base", "tuned", "copy")
-    return [Candidate(engine.name, role, opener(engine), CHATML) for engine, role in zip(engines, roles, strict=True)]
+    return [Candidate(engine.name, role, opener(engine), CHATML, size_bytes=5_000_000) for engine, role in zip(engines, roles, strict=True)]
 
 
 def make_scores(store: Store, engines: Sequence[FakeEngine], *, rows: Sequence[Example] | None = None,

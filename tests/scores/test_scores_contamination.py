@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from fake_scores import clause, example
 
-from tutelage.core.records import Score
+from tutelage.core.records import Score, TokenScore
 from tutelage.scores.asked import surprise_of
 from tutelage.scores.contamination import by_relation, hint, leaked, relatives, seems_known
 from tutelage.scores.results import CandidateMeasured, Measured, RowMeasure
@@ -56,10 +56,11 @@ def test_every_figure_is_given_for_familiar_and_novel_rows_apart():
 
 def test_the_least_likely_fifth_of_tokens_is_hand_worked():
     # of ten tokens the two least likely: (4 + 3) / 2
-    found = surprise_of([-0.1, -0.2, -4.0, -0.3, -3.0, -0.1, -0.1, -0.1, -0.1, -0.1])
+    found = surprise_of([TokenScore(token_id=0, logprob=nats) for nats in (-0.1, -0.2, -4.0, -0.3, -3.0, -0.1, -0.1, -0.1, -0.1, -0.1)])
     assert found.nats == pytest.approx(8.1)
     assert found.hardest == pytest.approx(3.5)
-    assert surprise_of([-1.5]).hardest == 1.5
+    assert surprise_of([TokenScore(token_id=0, logprob=-1.5)]).hardest == 1.5
+    assert found.guesses == ()  # this engine does not tell its likeliest token
 
 
 def base_of(hardest: list[float | None]) -> CandidateMeasured:

@@ -68,7 +68,7 @@ def test_the_page_has_a_table_and_a_plot_of_copies_with_the_reason_for_each(scor
         page = scored.artifact.file(f"report.{language}.html").read_text("utf-8")
         for word in words:
             assert word in page
-        assert page.count("<svg") == 7
+        assert page.count("<svg") == 8
         ids = re.findall(r'\bid="([^"]+)"', page)
         assert len(ids) == len(set(ids))
         costs, runs = (re.findall(r"<tr><th scope=\"row\">(q\w+)</th>(.*?)</tr>", table) for table in page.split('class="copies"')[1:3])

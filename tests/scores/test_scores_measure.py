@@ -1,6 +1,7 @@
 """What is asked of an engine, and which rows are drawn."""
 
 import math
+from collections.abc import Sequence
 
 import pytest
 from fake_scores import FakeEngine, example, made_up_rows, vague_draft
@@ -8,6 +9,7 @@ from fake_scores import FakeEngine, example, made_up_rows, vague_draft
 from tutelage.core.chat import CHATML
 from tutelage.core.errors import TutelageError
 from tutelage.core.records import TokenScore
+from tutelage.scores.asked import Prepared, score_rows
 from tutelage.scores.measure import Asked, Candidate, choose_drafted, choose_rows, measure, prepare
 from tutelage.scores.metrics import bits_per_byte
 from tutelage.scores.settings import ScoresSettings
@@ -90,3 +92,22 @@ def test_drafted_rows_are_spread_over_the_types() -> None:
     drafted = choose_drafted(rows, 4)
     assert [row.clause_type for row in drafted].count("payment") == 2
     assert {row.clause_type for row in drafted} == {"payment", "termination", "audit"}
+
+
+def test_short_rows_are_scored_together_up_to_a_number_of_tokens_and_long_ones_sixteen_at_once() -> None:
+    calls: list[list[int]] = []
+
+    class Counts(FakeEngine):
+        def score(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[TokenScore]]:
+            calls.append([len(row) for row in rows])
+            return super().score(rows, starts)
+
+    done: list[int] = []
+    engine = Counts("base", lambda text: 1.0, vague_draft)
+    long = [Prepared(row, (65,) * 900, 890) for row in made_up_rows(20, 0)]
+    short = [Prepared(row.model_copy(update={"id": f"short-{row.id}"}), (65,) * 100, 90) for row in made_up_rows(60, 0)]
+    found = score_rows(engine, [*short, *long], done.append)
+    # 16 rows of 900; then 4 of them with 12 short ones are 16 rows of 4,800 tokens, too many for more; 40 short ones are 4,000 tokens.
+    assert [len(call) for call in calls] == [16, 16, 40, 8]
+    assert calls[0] == [900] * 16
+    assert (len(found), sum(done)) == (80, 80)

@@ -108,5 +108,5 @@ def test_every_metric_says_what_is_good() -> None:
         "rouge_2": "high", "bleu_en": "high",
         "bleu_zh": "high", "chrf": "high", "slot_recall": "high", "slot_precision": "high",
         "edit_share": "low", "edit_words": "low", "points_covered": "high", "exact_match": "high", "checks_met": "high",
-        "clause_type_match": "high", "looping_share": "low",
+        "clause_type_match": "high", "clause_type_f1": "high", "looping_share": "low",
         "repetition": "", "stopped_share": "", "draft_tokens": ""}

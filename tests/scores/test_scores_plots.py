@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 
 import pytest
 from fake_scores import Scored, example, make_scores, three_engines
 
-from tutelage.core.records import Answer, Score
+from tutelage.cli.show import run_show
+from tutelage.core.files import read_rows
+from tutelage.core.records import Answer, Score, TokenScore
 from tutelage.core.store import Store
+from tutelage.scores.asked import surprise_of
+from tutelage.scores.calibration import calibration
 from tutelage.scores.classifier import TypeClassifier
 from tutelage.scores.confusion import confusions, reliability
-from tutelage.scores.costs import best_of, costs_of
+from tutelage.scores.costs import COSTS, best_of, cost_line, costs_of
 from tutelage.scores.plot_results import Cost, Reliability
-from tutelage.scores.plots import exposure_plot, pareto_plot, reliability_plot
+from tutelage.scores.plots import exposure_plot, pareto_plot, reliability_plot, sure_plot
 from tutelage.scores.results import Canaries, CandidateMeasured, Exposure, Measured, Report, RowMeasure
 from tutelage.scores.settings import ScoresSettings
 from tutelage.scores.slices import heat
@@ -87,6 +93,31 @@ def test_nobody_beats_the_best_in_quality_and_cost() -> None:
     assert best_of({"one": (1.0, 2.0), "same": (1.0, 2.0)}, is_fast=False) == {"one", "same"}
 
 
+def test_how_sure_a_candidate_is_of_its_tokens_is_compared_with_how_often_it_is_right() -> None:
+    # Two tokens at 90 %, one of them right; one at 20 %, right: apart by 0.4 and 0.8, weighted by number 1.6 / 3.
+    scores = [TokenScore(token_id=1, logprob=math.log(chance), highest=math.log(best))
+              for chance, best in ((0.9, 0.9), (0.05, 0.9), (0.2, 0.2))]
+    guesses = surprise_of(scores).guesses
+    assert guesses == ((pytest.approx(0.9), True), (pytest.approx(0.9), False), (pytest.approx(0.2), True))
+    found = calibration(guesses, 0.05)
+    assert found is not None
+    assert (found.n, found.right, [one.n for one in found.bins]) == (3, 2, [1, 2])
+    assert found.error == pytest.approx((0.8 + 2 * 0.4) / 3)
+    assert calibration((), 0.05) is None
+
+
+def test_the_page_shows_how_sure_candidates_are_of_their_tokens(scored: Scored, report: Report) -> None:
+    assert list(report.sure) == ["base", "tuned", "gguf-q8_0"]
+    base = report.sure["base"]
+    assert base.n == base.right > 1000  # the fake engine takes the true token for the likeliest, and is never as sure
+    assert base.error == pytest.approx(1 - base.confidence)
+    for language, words in (("en", "100.0 % right"), ("zh", "正确 100.0%")):
+        page = scored.artifact.file(f"report.{language}.html").read_text("utf-8")
+        assert page.count('<figure class="sure">') == 1
+        assert f"base {words}" in page
+    assert sure_plot({}, "en") == ""
+
+
 def test_costs_are_what_was_measured_and_none_where_nothing_was() -> None:
     def measured(name: str, loss: float, seconds: float, size: int | None, memory: float | None) -> CandidateMeasured:
         answer = Answer(text="a", token_ids=(1,) * 30, prompt_tokens=1, finish_reason="stop", model=name)
@@ -129,8 +160,26 @@ def test_the_report_has_the_numbers_of_every_plot(report: Report) -> None:
     assert [one.n for one in report.confusions] == [12, 12, 12]
     assert report.reliability is not None
     assert report.reliability.n == 36
-    assert [one.candidate for one in report.costs] == ["base", "tuned", "gguf-q8_0"]
-    assert all(one.peak_memory_mb and one.drafted_tokens and one.size_bytes is None for one in report.costs)
+
+
+def test_what_differs_from_run_to_run_stands_in_a_file_of_its_own_and_in_show(scored: Scored, capsys: pytest.CaptureFixture[str]) -> None:
+    costs = list(read_rows(scored.artifact.file(COSTS), Cost))
+    assert [one.candidate for one in costs] == ["base", "tuned", "gguf-q8_0"]
+    # The fake engines are in this process, beside everything else: nobody can say what one of them holds.
+    assert all(one.drafted_tokens and one.size_bytes == 5_000_000 and one.peak_memory_mb is None for one in costs)
+    assert "costs" not in scored.json("report.json")
+    work = scored.artifact.folder.parents[1]
+    run_show("scores", None, work=work, language="en", as_json=True)
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if "peak_memory_mb" in line] == [one.model_dump_json() for one in costs]
+    assert json.loads(last) == {"report": scored.json("report.json")}
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "copy       270 MB, - tokens/s while drafting, 700 MB of memory"),
+                                                ("zh", "copy       270 MB，起草 - 词元/秒，内存 700 MB")])
+def test_costs_are_told_in_a_line(language: str, said: str) -> None:
+    one = Cost(candidate="copy", size_bytes=269_800_000, tokens_per_second=None, peak_memory_mb=700, drafted_tokens=0)
+    assert cost_line(one, language) == said
 
 
 def test_both_pages_show_the_coloured_tables_with_numbers_and_the_plots_with_their_texts(scored: Scored, report: Report) -> None:

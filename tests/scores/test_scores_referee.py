@@ -194,7 +194,7 @@ def test_the_judge_stands_on_the_page_beside_its_agreement_and_decides_nothing(t
     run_show("s2", None, work=work, language="en", as_json=False)
     assert "the judge prefers gguf-q8_0 in 12 of 12 pairs" in capsys.readouterr().out
     run_show("s2", None, work=work, language="en", as_json=True)
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["judge"]["wins"] == 12
+    assert json.loads(capsys.readouterr().out.splitlines()[-2])["judge"]["wins"] == 12
 
 
 def _mark(work: Path) -> None:

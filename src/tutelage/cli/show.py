@@ -15,11 +15,14 @@ from tutelage.core.language import text
 from tutelage.core.records import Deployment, Score
 from tutelage.core.store import Artifact, Store
 from tutelage.endpoint.overrides import told
+from tutelage.scores.costs import COSTS, cost_line
 from tutelage.scores.page_copies import copies_lines
 from tutelage.scores.page_referee import referee_lines
+from tutelage.scores.plot_results import Cost
 from tutelage.scores.results import Report
 
 PREVIEW = "batch.jsonl"
+REPORT = "report.json"
 
 
 def run_show(what: str | None, which: str | None, *, work: Path, language: str | None, as_json: bool) -> None:
@@ -52,9 +55,12 @@ def _show_artifact(store: Store, what: str, tongue: str, as_json: bool) -> None:
                          "Run `tutelage show` for what there is.")
     if artifact.manifest.kind in ("scores", "judged"):
         _tell_scores(artifact, as_json)
+        _tell_costs(artifact, tongue, as_json)
         _tell_judge(artifact, tongue, as_json)
         if not as_json:
             _tell_overrides(store, artifact, tongue)
+        elif REPORT in artifact.manifest.files:
+            tell_result(json.dumps({"report": json.loads(artifact.file(REPORT).read_text("utf-8"))}, ensure_ascii=False))
         return
     _tell_artifact(artifact, as_json)
     _tell_copies(artifact, tongue, as_json)
@@ -107,7 +113,7 @@ def _tell_judge(artifact: Artifact, tongue: str, as_json: bool) -> None:
     """Print what the judge model said, and what it is worth; nothing without one."""
     if "judge.jsonl" not in artifact.manifest.files:
         return
-    found = Report.model_validate_json(artifact.file("report.json").read_text("utf-8")).judge
+    found = Report.model_validate_json(artifact.file(REPORT).read_text("utf-8")).judge
     assert found is not None
     for line in [json.dumps({"judge": found.model_dump()}, ensure_ascii=False)] if as_json else referee_lines(found, tongue):
         tell_result(line)
@@ -120,6 +126,14 @@ def _tell_copies(artifact: Artifact, tongue: str, as_json: bool) -> None:
     found = Copies.model_validate_json(artifact.file(EVIDENCE).read_text("utf-8"))
     for line in [copy.model_dump_json() for copy in found.copies] if as_json else copies_lines(found, tongue):
         tell_result(line)
+
+
+def _tell_costs(artifact: Artifact, tongue: str, as_json: bool) -> None:
+    """Print what each candidate took; nothing where it was not measured."""
+    if COSTS not in artifact.manifest.files:
+        return
+    for one in read_rows(artifact.file(COSTS), Cost):
+        tell_result(one.model_dump_json() if as_json else cost_line(one, tongue))
 
 
 def _tell_overrides(store: Store, scores: Artifact, tongue: str) -> None:

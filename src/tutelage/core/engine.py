@@ -88,6 +88,16 @@ class Engine(Tokenizer, Protocol):
 
 
 @runtime_checkable
+class HasOwnProcess(Protocol):
+    """An engine that holds its model in a process of its own, where nothing else is."""
+
+    @property
+    def pid(self) -> int | None:
+        """Number of that process; None while there is none."""
+        ...
+
+
+@runtime_checkable
 class EmbedsTokens(Protocol):
     """An ability that some engines have beside `Engine`: vectors of texts that are tokens already."""
 

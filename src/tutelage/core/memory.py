@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import sys
 import threading
@@ -22,6 +23,15 @@ def resident_mb() -> float:
         return int(STATM.read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") / MB
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most * (1 if sys.platform == "darwin" else 1024) / MB
+
+
+def most_of_process_mb(pid: int, *, processes: Path = Path("/proc")) -> float | None:
+    """The most that a process ever held in main memory, in MB. None where the system does not tell it, or the process is gone."""
+    try:
+        told = re.search(r"^VmHWM:\s+(\d+) kB", (processes / str(pid) / "status").read_text("utf-8"), re.MULTILINE)
+    except OSError:
+        return None
+    return int(told.group(1)) * 1024 / MB if told else None
 
 
 def room_mb(*, meminfo: Path = MEMINFO, group: Path = GROUP) -> float | None:

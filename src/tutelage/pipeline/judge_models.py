@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +18,7 @@ from tutelage.engine.bases import Base, find_base, folder_chat_format
 from tutelage.engine.onnx_folder import DESCRIPTION, is_onnx_folder
 from tutelage.engine.remote_http import is_address
 from tutelage.engine.remote_wire import SERVED
+from tutelage.pipeline.apart import gguf_apart, onnx_apart, torch_apart
 from tutelage.scores.make import Candidate
 
 Role = Literal["base", "copy"]
@@ -67,8 +68,8 @@ def bring(named: Named, role: Role, *, cache: Path, beside: str = "") -> Model:
     base = find_base(named.what)
     chat_format = _format(named, name) or base.chat_format
     if not base.gguf:
-        return Model(Candidate(name, role, _opens_folder(Path(base.folder), name), chat_format, size_bytes=size_of(Path(base.folder))),
-                     named.what, base.sha256)
+        return Model(Candidate(name, role, partial(torch_apart, Path(base.folder), name=name), chat_format,
+                               size_bytes=size_of(Path(base.folder))), named.what, base.sha256)
     return Model(Candidate(name, role, lambda: _open_gguf(base, name), chat_format, size_bytes=size_of(Path(base.gguf))),
                  named.what, base.sha256)
 
@@ -96,23 +97,17 @@ def _adapter(folder: Path, named: Named, role: Role, name: str, *, cache: Path, 
 
     def open_adapter() -> Engine:
         from tutelage.engine.torch_base import as_folder
-        from tutelage.engine.torch_engine import TorchEngine
 
-        on = as_folder(base, cache) if base.gguf else Path(base.folder)
-        return TorchEngine(on, name=name, adapter=folder)
+        return torch_apart(as_folder(base, cache) if base.gguf else Path(base.folder), name=name, adapter=folder)
 
     size = size_of(folder) + size_of(Path(base.gguf or base.folder))
     return Model(Candidate(name, role, open_adapter, chat_format, size_bytes=size), f"{folder} on {base.name}", sha256.hexdigest())
 
 
 def _onnx(folder: Path, named: Named, role: Role, name: str) -> Model:
-    def open_onnx() -> Engine:
-        from tutelage.engine.onnx_engine import OnnxEngine
-
-        return OnnxEngine(folder, name=name)
-
     chat_format = _format(named, name) or folder_chat_format(folder)
-    return Model(Candidate(name, role, open_onnx, chat_format, size_bytes=size_of(folder)), named.what, file_sha256(folder / DESCRIPTION))
+    return Model(Candidate(name, role, partial(onnx_apart, folder, name=name), chat_format, size_bytes=size_of(folder)), named.what,
+                 file_sha256(folder / DESCRIPTION))
 
 
 def _base_of(folder: Path, beside: str) -> Base:
@@ -148,21 +143,11 @@ def _format(named: Named, name: str) -> ChatFormat | None:
     return FORMATS[named.chat_format]
 
 
-def _opens_folder(folder: Path, name: str) -> Callable[[], Engine]:
-    def open_folder() -> Engine:
-        from tutelage.engine.torch_engine import TorchEngine
-
-        return TorchEngine(folder, name=name)
-
-    return open_folder
-
-
 def _open_gguf(base: Base, name: str) -> Engine:
-    from tutelage.engine.gguf_engine import GgufEngine
     from tutelage.engine.gguf_file import read_metadata
 
     path = Path(base.gguf)
     facts = read_metadata(path)
     trained = facts.get(f"{facts.get('general.architecture')}.context_length")
     length = min(CONTEXT, trained) if isinstance(trained, int) else CONTEXT
-    return GgufEngine(path, name=name, context_length=length, parallel=STREAMS)
+    return gguf_apart(path, name=name, context_length=length, parallel=STREAMS)

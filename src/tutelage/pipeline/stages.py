@@ -222,7 +222,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("dataset", 4, ("documents",), make_dataset, dataset_inputs, lambda site: 30),
     Stage("training", 3, ("dataset",), make_training, base_inputs, lambda site: 400),
     Stage("model", 3, ("dataset", "training"), make_model, model_inputs, rough_model_seconds),
-    Stage("scores", 5, ("dataset", "training", "model"), make_scores, scores_inputs,
+    Stage("scores", 6, ("dataset", "training", "model"), make_scores, scores_inputs,
           lambda site: 600 if site.recipe.scores.memory == "full" else 300),
     Stage("endpoint", 2, ("model", "scores"), make_endpoint, endpoint_inputs, lambda site: 1),
     Stage("drafting", 1, ("dataset",), make_drafting, audience_inputs, lambda site: 5),

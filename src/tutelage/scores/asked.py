@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tutelage.core.chat import ChatFormat, render
 from tutelage.core.engine import Engine
 from tutelage.core.errors import ContextTooLong, TutelageError
-from tutelage.core.records import Example
+from tutelage.core.records import Example, TokenScore
 
 BATCH_ROWS = 16
+SCORED_TOKENS = 4096  # more rows than that go together as long as they have few tokens: large products are faster
+EQUAL_NATS = 1e-4  # one number computed in two ways
 HARDEST = 0.2  # Shi et al. 2023, arXiv:2310.16789, who found 20 % of the tokens to tell most
 
 
@@ -25,10 +28,15 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Surprise:
-    """How surprised a model is by a reply: nats in all, and nats a token over the least likely fifth of its tokens."""
+    """How surprised a model is by a reply: nats in all, and nats a token over the least likely fifth of its tokens.
+
+    `guesses` are, token by token, the probability of the model's likeliest token and whether that is the true one; empty where the
+    engine does not tell.
+    """
 
     nats: float
     hardest: float
+    guesses: tuple[tuple[float, bool], ...] = ()
 
 
 def prepare(row: Example, chat_format: ChatFormat, engine: Engine) -> Prepared:
@@ -46,11 +54,23 @@ def score_rows(engine: Engine, prepared: Sequence[Prepared], progress: Callable[
     """
     found: dict[str, Surprise] = {}
     by_length = sorted(prepared, key=lambda one: (-len(one.ids), one.row.id))
-    for begin in range(0, len(by_length), BATCH_ROWS):
-        batch = by_length[begin:begin + BATCH_ROWS]
+    for batch in _together(by_length):
         found.update(_scored(engine, batch))
         progress(len(batch))
     return found
+
+
+def _together(rows: Sequence[Prepared]) -> list[list[Prepared]]:
+    """The rows in their order: at most 16 at once, or more as long as they have few tokens in all."""
+    batches: list[list[Prepared]] = []
+    tokens = 0
+    for one in rows:
+        tokens += len(one.ids)
+        if not batches or (len(batches[-1]) >= BATCH_ROWS and tokens > SCORED_TOKENS):
+            batches.append([])
+            tokens = len(one.ids)
+        batches[-1].append(one)
+    return batches
 
 
 def _scored(engine: Engine, batch: Sequence[Prepared]) -> dict[str, Surprise]:
@@ -63,11 +83,14 @@ def _scored(engine: Engine, batch: Sequence[Prepared]) -> dict[str, Surprise]:
         if [score.token_id for score in scores] != list(one.ids[one.start:]):
             raise TutelageError(f"{engine.name}: row {one.row.id} was scored on {len(scores)} tokens that are not its "
                                 f"{len(one.ids) - one.start} reply tokens. Please report this.")
-        found[one.row.id] = surprise_of([score.logprob for score in scores])
+        found[one.row.id] = surprise_of(scores)
     return found
 
 
-def surprise_of(logprobs: Sequence[float]) -> Surprise:
-    """From natural-log probabilities of at least one token."""
+def surprise_of(scores: Sequence[TokenScore]) -> Surprise:
+    """From the scores of at least one token."""
+    logprobs = [score.logprob for score in scores]
     count = max(1, int(HARDEST * len(logprobs)))
-    return Surprise(nats=-sum(logprobs), hardest=-sum(sorted(logprobs)[:count]) / count)
+    guesses = tuple((min(1.0, math.exp(score.highest)), score.logprob >= score.highest - EQUAL_NATS) for score in scores
+                    if score.highest is not None)
+    return Surprise(nats=-sum(logprobs), hardest=-sum(sorted(logprobs)[:count]) / count, guesses=guesses)

@@ -32,6 +32,7 @@ from tutelage.scores.settings import ScoresSettings
 from tutelage.scores.slot_metrics import share, slot_counts, sums
 from tutelage.scores.statistics import Interval
 from tutelage.scores.tables import CorpusTable, RatioTable, Table
+from tutelage.scores.type_f1 import macro_f1, type_sums
 
 
 def judge_rows(measured: CandidateMeasured, examples: Mapping[str, Example], drafted: Sequence[str], classifier: TypeClassifier | None,
@@ -114,9 +115,11 @@ def compare(rows: Mapping[str, Sequence[RowMeasure]], examples: Mapping[str, Exa
 def _table(metric: Metric, rows: Mapping[str, Sequence[RowMeasure]], examples: Mapping[str, Example],
            settings: ScoresSettings) -> Table | None:
     """The metric over the rows where every candidate has it; None if there is none."""
+    if metric.name == "clause_type_f1":
+        return _types(rows, settings)
     if metric.kind == "corpus":
         return _corpus(metric.name, rows, examples, settings)
-    values = {name: [_value(metric.name, row) for row in measures] for name, measures in rows.items()}
+    values = {name: [row_value(metric.name, row) for row in measures] for name, measures in rows.items()}
     kept = [place for place, found in enumerate(zip(*values.values(), strict=True)) if None not in found]
     if not kept:
         return None
@@ -147,7 +150,20 @@ def _corpus(name: str, rows: Mapping[str, Sequence[RowMeasure]], examples: Mappi
                                    for candidate, texts in drafts.items()}, corpus.score, settings)
 
 
-def _value(name: str, row: RowMeasure) -> tuple[float, float] | None:
+def _types(rows: Mapping[str, Sequence[RowMeasure]], settings: ScoresSettings) -> Table | None:
+    """Macro-F1 of clause types over the drafts that were classified of every candidate; None if there is none."""
+    asked = [row.clause_type for row in next(iter(rows.values()))]
+    kept = [place for place, found in enumerate(zip(*rows.values(), strict=True)) if all(row.type_predicted is not None for row in found)]
+    types = sorted({asked[place] for place in kept})
+    if not types:
+        return None
+    documents = [next(iter(rows.values()))[place].document_id for place in kept]
+    sums_of = {name: type_sums([asked[place] for place in kept], [measures[place].type_predicted or "" for place in kept], types)
+               for name, measures in rows.items()}
+    return CorpusTable(documents, sums_of, macro_f1, settings)
+
+
+def row_value(name: str, row: RowMeasure) -> tuple[float, float] | None:
     """Numerator and denominator of a metric on one row; None where the row lacks it."""
     if name in ("bits_per_byte", "perplexity"):
         if row.nats is None:

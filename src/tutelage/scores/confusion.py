@@ -6,12 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from tutelage.core.records import Example
-from tutelage.scores import statistics
+from tutelage.scores.calibration import calibration
 from tutelage.scores.classifier import TypeClassifier
-from tutelage.scores.plot_results import Bin, Confusion, Reliability
+from tutelage.scores.plot_results import Confusion, Reliability
 from tutelage.scores.results import RowMeasure
-
-BINS = 10
 
 
 def confusions(rows: Mapping[str, Sequence[RowMeasure]]) -> list[Confusion]:
@@ -30,24 +28,8 @@ def confusions(rows: Mapping[str, Sequence[RowMeasure]]) -> list[Confusion]:
 
 
 def reliability(classifier: TypeClassifier | None, rows: Sequence[Example], alpha: float) -> Reliability | None:
-    """How often the classifier is right, by how sure it says it is, over held-out clauses; None without a classifier or without rows.
-
-    Ten bins of equal width; empty ones are left out. Source: Guo et al. 2017, arXiv:1706.04599, section 2.
-    """
+    """How often the classifier is right, by how sure it says it is, over held-out clauses; None without a classifier or without rows."""
     if classifier is None or not rows:
         return None
     said = classifier.judge([row.text for row in rows])
-    binned: dict[int, list[tuple[float, bool]]] = defaultdict(list)
-    for (name, confidence), row in zip(said, rows, strict=True):
-        binned[min(BINS - 1, int(confidence * BINS))].append((confidence, name == row.clause_type))
-    bins = [_bin(binned[place], alpha) for place in sorted(binned)]
-    n = len(rows)
-    return Reliability(
-        n=n, right=sum(one.right for one in bins), confidence=sum(one.confidence * one.n for one in bins) / n,
-        error=sum(one.n * abs(one.right / one.n - one.confidence) for one in bins) / n, bins=tuple(bins))
-
-
-def _bin(texts: Sequence[tuple[float, bool]], alpha: float) -> Bin:
-    n, right = len(texts), sum(is_right for _, is_right in texts)
-    between = statistics.wilson(right, n, alpha)
-    return Bin(n=n, confidence=sum(confidence for confidence, _ in texts) / n, right=right, low=between.low, high=between.high)
+    return calibration([(confidence, name == row.clause_type) for (name, confidence), row in zip(said, rows, strict=True)], alpha)

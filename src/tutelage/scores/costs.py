@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tutelage.core.copies import Copies
+from tutelage.core.language import text
 from tutelage.core.records import Score
 from tutelage.scores.plot_results import Cost, CostKind
 from tutelage.scores.results import CandidateMeasured
 
+COSTS = "costs.jsonl"  # apart from report.json, which another run of the same recipe gives again to the byte
 KINDS: tuple[CostKind, ...] = ("size", "speed", "memory")
 
 
@@ -41,6 +43,12 @@ def cost(one: Cost, kind: CostKind) -> float | None:
     if kind == "speed":
         return one.tokens_per_second
     return one.peak_memory_mb if kind == "memory" else None if one.size_bytes is None else one.size_bytes / 1e6
+
+
+def cost_line(one: Cost, language: str) -> str:
+    """What a candidate takes, for a terminal; "-" for what cannot be told."""
+    size, speed, memory = ("-" if (taken := cost(one, kind)) is None else f"{taken:,.0f}" for kind in KINDS)
+    return text("scores.cost.line", language, candidate=one.candidate, size=size, speed=speed, memory=memory)
 
 
 def best_of(points: dict[str, tuple[float, float]], *, is_fast: bool) -> set[str]:

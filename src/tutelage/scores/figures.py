@@ -5,7 +5,7 @@ from __future__ import annotations
 from tutelage.scores.metrics import METRICS
 
 SHARES = ("repetition", "edit_share", "edit_words", "points_covered")
-COARSE = ("draft_tokens", "bleu_en", "bleu_zh", "chrf", "slot_recall", "slot_precision")
+COARSE = ("draft_tokens", "bleu_en", "bleu_zh", "chrf", "slot_recall", "slot_precision", "clause_type_f1")
 
 
 def figure(value: float, metric: str) -> str:

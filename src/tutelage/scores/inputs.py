@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from tutelage.core.copies import EVIDENCE, Copies
 from tutelage.core.errors import InputError
 from tutelage.core.files import read_rows
+from tutelage.core.language import failure
 from tutelage.core.records import Canary, Example
 from tutelage.core.store import Artifact, Making
 from tutelage.scores.plots import CurvePoint
@@ -72,6 +73,5 @@ def rows_of(dataset: Artifact) -> dict[str, list[Example]]:
     rows = [row for row in read_rows(dataset.file("examples.jsonl"), Example) if row.origin != "canary"]
     parts: dict[str, list[Example]] = {part: [row for row in rows if row.part == part] for part in ("held_out", "train", "validation")}
     if not parts["held_out"]:
-        raise InputError(f"{dataset.folder}: none of its {len(rows)} rows is held out, so nothing can be scored. "
-                         "Give more documents, or hold out a larger share in the dataset's settings.")
+        raise failure(InputError, "scores.error.no_held_out", folder=dataset.folder, rows=len(rows))
     return parts

@@ -9,6 +9,7 @@ from tutelage.core.copies import Copies
 from tutelage.core.errors import InputError
 from tutelage.core.files import write_rows, write_whole
 from tutelage.core.history import Fate
+from tutelage.core.language import failure
 from tutelage.core.records import Example, GateDecision, Score
 from tutelage.core.store import Making, installed_versions
 from tutelage.scores import plots
@@ -21,7 +22,7 @@ from tutelage.scores.classifier import TypeClassifier, train_classifier
 from tutelage.scores.compare import compare, judge_reference, judge_rows
 from tutelage.scores.confusion import confusions, reliability
 from tutelage.scores.contamination import by_relation, hint, leaked, relatives, seems_known
-from tutelage.scores.costs import costs_of, costs_of_copies
+from tutelage.scores.costs import COSTS, costs_of, costs_of_copies
 from tutelage.scores.gate import apply_rules, decide, judge_copy
 from tutelage.scores.inputs import Inputs, of_stages
 from tutelage.scores.judged import decide_judged, decides, judged_rules
@@ -30,7 +31,7 @@ from tutelage.scores.memory import Probed, judge_memory
 from tutelage.scores.overlap import tokens
 from tutelage.scores.page import render_page
 from tutelage.scores.planned import PersonalData, plan
-from tutelage.scores.plot_results import HeatRow, Reliability
+from tutelage.scores.plot_results import Cost, HeatRow, Reliability
 from tutelage.scores.referee import Referee, check_may_read, judge_drafts
 from tutelage.scores.report import choose_examples, choose_worst, headline, spoken
 from tutelage.scores.results import (
@@ -51,6 +52,7 @@ from tutelage.scores.settings import ScoresSettings
 from tutelage.scores.slices import heat, slices
 from tutelage.scores.statistics import documents_to_decide
 from tutelage.scores.stems import stemmed_tokens
+from tutelage.scores.wins import wins
 from tutelage.text.leaks import LEAK_SIMILARITY
 
 __all__ = ["Candidate", "Inputs", "judge", "make"]
@@ -92,8 +94,8 @@ class _Found:
 def make(making: Making, *, candidates: Sequence[Candidate], learned: Mapping[str, int] | None = None,
          personal_data: PersonalData | None = None, base_licence: str = "", referee: Referee | None = None,
          beside: Beside | None = None) -> None:
-    """Write scores.jsonl, rows.jsonl, gate.json, report.json, a page in each language and a model card. A closed gate is a result, not an
-    error.
+    """Write scores.jsonl, rows.jsonl, gate.json, costs.jsonl, report.json, a page in each language and a model card. A closed gate is a
+    result, not an error.
 
     Takes exactly one candidate of each role. `learned` says how often each training row received loss (None: each that was used, once),
     `personal_data` gives that of the original documents, for `memory: full`; `base_licence` stands on the card, `referee` compares
@@ -141,7 +143,7 @@ def judge(making: Making, rows: Inputs, *, candidates: Sequence[Candidate], pers
         report = report.model_copy(update={"beside": measure_beside(
             making, beside, candidates=candidates, validation=rows.validation, rows=found.rows, examples=found.examples,
             classifier=classifier)})
-    _write(making, rows, found, report, settings)
+    _write(making, rows, found, report, costs_of(measured, found.scores), settings)
     _tell(making, found, report, measured)
     return report
 
@@ -199,8 +201,7 @@ def _settle(making: Making, rows: Inputs, chosen: Sequence[Example], measured: S
     if too_long:
         making.events.warning("scores", "scores.too_long", rows=len(too_long))
     if not kept:
-        raise InputError(f"none of {len(chosen)} held-out rows fits the context of {', '.join(sorted(set(too_long.values())))}, "
-                         "so nothing can be scored. Give a larger context_length, or cut the documents into shorter clauses.")
+        raise failure(InputError, "scores.error.none_fits", rows=len(chosen), candidates=", ".join(sorted(set(too_long.values()))))
     return kept
 
 
@@ -291,8 +292,8 @@ def _report(rows: Inputs, found: _Found, measured: Sequence[CandidateMeasured], 
         examples=choose_examples(found.rows, found.examples),
         worst=choose_worst(found.rows, found.examples, candidate=roles.copy, base=roles.base, metric=found.decision.metric),
         is_judged=rows.is_judged, repeat=rows.repeat, not_measured=(*rows.not_measured, *_not_measured(measured)), heat=tuple(found.heat),
-        confusions=tuple(confusions(found.rows)), reliability=found.reliability, costs=tuple(costs_of(measured, found.scores)),
-        copies=rows.copies)
+        confusions=tuple(confusions(found.rows)), reliability=found.reliability, copies=rows.copies,
+        wins=tuple(wins(found.rows, base=roles.base)), sure={one.candidate: one.sure for one in measured if one.sure})
 
 
 def _not_measured(measured: Sequence[CandidateMeasured]) -> list[Limit]:
@@ -303,8 +304,9 @@ def _not_measured(measured: Sequence[CandidateMeasured]) -> list[Limit]:
     return limits if _same_tokens(measured) else [*limits, Limit(key="scores.limit.other_tokens")]
 
 
-def _write(making: Making, rows: Inputs, found: _Found, report: Report, settings: ScoresSettings) -> None:
+def _write(making: Making, rows: Inputs, found: _Found, report: Report, costs: Sequence[Cost], settings: ScoresSettings) -> None:
     write_rows(making.folder / "scores.jsonl", found.scores)
+    write_rows(making.folder / COSTS, costs)
     write_rows(making.folder / "rows.jsonl", [row for measures in found.rows.values() for row in measures])
     write_whole(making.folder / "gate.json", found.decision.model_dump_json(indent=1))
     write_whole(making.folder / "report.json", report.model_dump_json(indent=1))
@@ -317,12 +319,13 @@ def _write(making: Making, rows: Inputs, found: _Found, report: Report, settings
             "lengths": plots.length_histogram(lengths, settings.max_draft_tokens, language),
             "candidates": plots.candidates_plot(report.scores, report.candidates, language),
             "forest": plots.forest_plot(report.comparisons, report.copy_margin, report.decision.versus, language),
-            "pareto": plots.pareto_plot(report.costs, report.scores, language),
+            "pareto": plots.pareto_plot(costs, report.scores, language),
             "copies": plots.pareto_plot(*costs_of_copies(report.copies), language, name="copies") if report.copies else "",
             "reliability": plots.reliability_plot(report.reliability, language),
+            "sure": plots.sure_plot(report.sure, language),
             "exposure": plots.exposure_plot(report.memory.canaries if report.memory else None, language),
         }
-        write_whole(making.folder / f"report.{language}.html", render_page(report, drawn, language))
+        write_whole(making.folder / f"report.{language}.html", render_page(report, costs, drawn, language))
 
 
 def _tell(making: Making, found: _Found, report: Report, measured: Sequence[CandidateMeasured]) -> None:

@@ -8,17 +8,21 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tutelage.core.chat import ChatFormat, end_id
-from tutelage.core.engine import CannotDo, Engine
+from tutelage.core.engine import CannotDo, Engine, HasOwnProcess
 from tutelage.core.errors import ContextTooLong
 from tutelage.core.files import short_hash
-from tutelage.core.memory import PeakMemory
+from tutelage.core.memory import most_of_process_mb
 from tutelage.core.records import Answer, Example, Language, Sampling
+from tutelage.engine.child_engine import kind_of
 from tutelage.scores.ability import AbilityItem, ask_items
-from tutelage.scores.asked import BATCH_ROWS, Prepared, Surprise, prepare, score_rows
+from tutelage.scores.asked import Prepared, Surprise, prepare, score_rows
+from tutelage.scores.calibration import calibration
 from tutelage.scores.personal import Known, Lure, emit
 from tutelage.scores.probes import SHORT, Probed, probe
 from tutelage.scores.results import CandidateMeasured, Measured
 from tutelage.scores.settings import ScoresSettings
+
+DRAFTED_ROWS = 48  # at once: for an engine, many replies cost little more than few
 
 
 @dataclass(frozen=True)
@@ -85,13 +89,6 @@ def measure(candidate: Candidate, asked: Asked, settings: ScoresSettings, progre
     """All that the candidate is asked. A row without a true reply is drafted and not scored. An engine that cannot score drafts all the
     same. `progress` hears how many units were done since the last call.
     """
-    with PeakMemory() as held:
-        measured = _measure(candidate, asked, settings, progress)
-    return measured.model_copy(update={"size_bytes": candidate.size_bytes,
-                                       "peak_memory_mb": None if candidate.is_served else round(held.peak_mb)})
-
-
-def _measure(candidate: Candidate, asked: Asked, settings: ScoresSettings, progress: Callable[[int], None]) -> CandidateMeasured:
     engine = candidate.open()
     try:
         prepared = [prepare(row, candidate.chat_format, engine) for row in asked.rows]
@@ -107,6 +104,7 @@ def _measure(candidate: Candidate, asked: Asked, settings: ScoresSettings, progr
             memory["emitted"] = emit(engine, candidate.chat_format, asked.lures, [answer.text for answer in answers.values()], asked.known,
                                      progress)
         ability = ask_items(engine, candidate.chat_format, asked.ability, progress)
+        most = most_of_process_mb(engine.pid) if isinstance(engine, HasOwnProcess) and engine.pid else None
     finally:
         engine.close()
     measured = tuple(Measured(
@@ -114,11 +112,12 @@ def _measure(candidate: Candidate, asked: Asked, settings: ScoresSettings, progr
         reply_tokens=len(one.ids) - one.start, size_bytes=len(one.row.text.encode("utf-8")), answer=answers.get(one.row.id))
         for one in fits)
     return CandidateMeasured(
-        candidate=candidate.name, engine=type(engine).__name__, rows=measured,
+        candidate=candidate.name, engine=kind_of(engine), rows=measured, size_bytes=candidate.size_bytes,
+        peak_memory_mb=None if most is None else round(most),
         seconds_scoring=round(scored - started, 2), seconds_drafting=round(finished - scored, 2),
         too_long=tuple(one.row.id for one in prepared if len(one.ids) > engine.context_length), cannot_score=cannot_score,
         spelling="" if candidate.is_served else short_hash(*(str(one.ids[one.start:]) for one in fits)),
-        ability=ability, **memory)
+        ability=ability, sure=calibration([guess for one in surprises.values() for guess in one.guesses], settings.alpha), **memory)
 
 
 def _remembered(engine: Engine, chat_format: ChatFormat, asked: Asked, fits: Sequence[Prepared], surprises: Mapping[str, Surprise],
@@ -155,8 +154,8 @@ def _draft(engine: Engine, chat_format: ChatFormat, prepared: Sequence[Prepared]
     end = end_id(chat_format, engine)
     fits = [one for one in prepared if one.start + settings.max_draft_tokens <= engine.context_length]
     by_length = sorted(fits, key=lambda one: (one.start, one.row.id))
-    for begin in range(0, len(by_length), BATCH_ROWS):
-        batch = by_length[begin:begin + BATCH_ROWS]
+    for begin in range(0, len(by_length), DRAFTED_ROWS):
+        batch = by_length[begin:begin + DRAFTED_ROWS]
         answers.update(_replies(engine, batch, sampling, end))
         progress(len(batch))
     return answers

@@ -45,6 +45,7 @@ METRICS = (
     Metric("slot_recall", "high", "corpus"),
     Metric("slot_precision", "high", "corpus"),
     Metric("clause_type_match", "high", "share"),
+    Metric("clause_type_f1", "high", "corpus"),
     Metric("looping_share", "low", "share"),
     Metric("repetition", "", "mean"),
     Metric("stopped_share", "", "share"),

@@ -18,6 +18,8 @@ from tutelage.scores.page_copies import copies_section
 from tutelage.scores.page_heat import confusion_section, costs_table, heat_section
 from tutelage.scores.page_memory import contamination_section, drawing, memory_section
 from tutelage.scores.page_referee import referee_section
+from tutelage.scores.page_rows import changes, wins_section
+from tutelage.scores.plot_results import Cost
 from tutelage.scores.report import headline, level, limits_of, spoken
 from tutelage.scores.results import Report, Shown, Slice
 from tutelage.scores.statistics import documents_to_decide
@@ -25,15 +27,15 @@ from tutelage.text.clause_types import CLAUSE_TYPES
 
 HTML_LANGUAGES = {"en": "en", "zh": "zh-CN"}
 VERDICT_CLASSES = {"better": "good", "worse": "bad", "not enough evidence": "open"}
-PLOTS = ("curve", "lengths", "candidates", "forest", "pareto", "reliability")
+PLOTS = ("curve", "lengths", "candidates", "forest", "pareto", "reliability", "sure")
 
 
-def render_page(report: Report, plots: Mapping[str, str], language: str) -> str:
+def render_page(report: Report, costs: Sequence[Cost], plots: Mapping[str, str], language: str) -> str:
     """The page. `plots` are SVG elements by name (one of PLOTS), "" where there was nothing to draw."""
     folder = files("tutelage.scores").joinpath("templates")
     return Template(folder.joinpath("report.html").read_text("utf-8")).substitute(
         language=HTML_LANGUAGES[language], style=folder.joinpath("report.css").read_text("utf-8"),
-        title=escape(text(spoken("scores.page.title", report.is_judged), language)), body=_Page(report, language).body(plots))
+        title=escape(text(spoken("scores.page.title", report.is_judged), language)), body=_Page(report, costs, language).body(plots))
 
 
 def _code(sentence: str) -> str:
@@ -44,8 +46,8 @@ def _code(sentence: str) -> str:
 class _Page:
     """Writes the sections of one report in one language."""
 
-    def __init__(self, report: Report, language: str) -> None:
-        self.report, self.language = report, language
+    def __init__(self, report: Report, costs: Sequence[Cost], language: str) -> None:
+        self.report, self.costs, self.language = report, costs, language
 
     def say(self, key: str, **facts: object) -> str:
         """A text of the catalogue, escaped; of models that were brought to be judged in their own words."""
@@ -58,7 +60,7 @@ class _Page:
     def body(self, plots: Mapping[str, str]) -> str:
         """All sections, the verdict first."""
         report = self.report
-        sections = [self.verdict(), self.numbers(), self.beside(), self.plots(plots),
+        sections = [self.verdict(), self.numbers(), wins_section(report.wins, self.say), self.beside(), self.plots(plots),
                     copies_section(report.copies, self.language, plots.get("copies", "")), self.slices(),
                     confusion_section(report, self.say, self._type),
                     contamination_section(report, self.language, self.say), memory_section(report, self.say, plots.get("exposure", "")),
@@ -151,9 +153,13 @@ class _Page:
     def plots(self, plots: Mapping[str, str]) -> str:
         """The plots that there are, each with what it shows."""
         sure = self.report.reliability
-        facts = {"reliability": {"n": sure.n, "right": sure.right, "error": 100 * sure.error}} if sure else {}
+        facts: dict[str, dict[str, object]] = {"reliability": {"n": sure.n, "right": sure.right, "error": 100 * sure.error}} if sure else {}
+        facts["sure"] = {"errors": ", ".join(self.text("scores.plot.sure_error", candidate=name, n=one.n, share=100 * one.right / one.n,
+                                                       confidence=100 * one.confidence, error=100 * one.error)
+                                             for name, one in self.report.sure.items())}
         drawn = [drawing(name, plots[name], self.say, **facts.get(name, {})) for name in PLOTS if plots.get(name)]
-        return (f'<section><h2>{self.say("page.plots")}</h2><div class="plots">{"".join(drawn)}</div>{costs_table(self.report, self.say)}'
+        return (f'<section><h2>{self.say("page.plots")}</h2><div class="plots">{"".join(drawn)}</div>'
+                f"{costs_table(self.report, self.costs, self.say)}"
                 "</section>") if drawn else ""
 
     def slices(self) -> str:
@@ -186,7 +192,7 @@ class _Page:
         if not rows:
             return ""
         cards = "".join(self._card(row) for row in rows)
-        return f'<section><h2>{self.say(f"page.{kind}")}</h2><p>{self.say(f"page.{kind}_note")}</p>{cards}</section>'
+        return f'<section><h2>{self.say(f"page.{kind}", count=len(rows))}</h2><p>{self.say(f"page.{kind}_note")}</p>{cards}</section>'
 
     def _card(self, row: Shown) -> str:
         keywords = "".join(f"<li>{escape(word)}</li>" for word in row.keywords)
@@ -203,9 +209,11 @@ class _Page:
                 taken = (f'<p class="{"met" if said == row.clause_type else "unmet"}">'
                          f'{self.say("page.taken_for", clause_type=self._type(said))}</p>')
             columns.append(f'<div><h4>{escape(name)} {told}</h4>{shown}{taken}</div>')
+        decision = self.report.decision
+        differing = changes(row, candidate=decision.candidate, base=decision.versus, say=self.say)
         return (f'<article><h3>{escape(self._type(row.clause_type))}</h3><ul class="keywords">{keywords}</ul>'
                 f'<p class="source">{self.say("page.source", source=row.source, row=row.row)}</p>'
-                f'<div class="side" lang="{HTML_LANGUAGES[row.language]}">{"".join(columns)}</div></article>')
+                f'<div class="side" lang="{HTML_LANGUAGES[row.language]}">{"".join(columns)}</div>{differing}</article>')
 
     def _type(self, key: str) -> str:
         known = CLAUSE_TYPES.get(key)

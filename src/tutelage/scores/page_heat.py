@@ -78,10 +78,10 @@ def _confusion_cells(found: Confusion, asked: str, columns: Sequence[str], shown
         yield f'<td class="tint{mark}" style="{tint}">{count or ""}</td>'
 
 
-def costs_table(report: Report, say: Says) -> str:
+def costs_table(report: Report, costs: Sequence[Cost], say: Says) -> str:
     """The numbers of the plot of costs; "" where none is known."""
     quality = {score.candidate: score for score in report.scores if score.metric == "bits_per_byte"}
-    known = [one for one in report.costs if any((one.size_bytes, one.tokens_per_second, one.peak_memory_mb))]
+    known = [one for one in costs if any((one.size_bytes, one.tokens_per_second, one.peak_memory_mb))]
     if not known:
         return ""
     rows = []

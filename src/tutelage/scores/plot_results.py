@@ -1,4 +1,4 @@
-"""The numbers behind the page's plots, as they stand in report.json."""
+"""The numbers behind the page's plots and coloured tables, as they stand in report.json and costs.jsonl."""
 
 from __future__ import annotations
 
@@ -30,8 +30,20 @@ class Confusion(Record):
     named: dict[str, dict[str, int]]
 
 
+class Wins(Record):
+    """On how many of `n` rows `candidate` is better than `versus` in a metric, equal, and worse."""
+
+    metric: str
+    candidate: str
+    versus: str
+    n: int
+    wins: int
+    ties: int
+    losses: int
+
+
 class Bin(Record):
-    """Texts of which the classifier was about as sure: its mean confidence, and how many it named rightly, with Wilson's interval of the
+    """Texts or tokens of which it was about as sure: the mean confidence, and how many it named rightly, with Wilson's interval of the
     share.
     """
 
@@ -43,7 +55,8 @@ class Bin(Record):
 
 
 class Reliability(Record):
-    """Whether the classifier of clause types is as often right as it says, on held-out clauses, which it never saw.
+    """Whether something is as often right as it says: the classifier of clause types on held-out clauses, which it never saw, or a
+    candidate on the next tokens of these.
 
     `error` is the expected calibration error: how far confidence and share of right answers are apart, on average over the texts.
     """
@@ -57,7 +70,7 @@ class Reliability(Record):
 
 class Cost(Record):
     """What a candidate takes: size of its file or folder, tokens a second while it drafted (several drafts at once), and the most memory
-    that the whole process held while it was asked.
+    that the process held in which nothing but it was.
 
     None where it cannot be told: nothing was drafted, or a service answers. `best` are the costs for which no other candidate is at
     least as good and as cheap, and better in one of both.

@@ -175,6 +175,24 @@ def reliability_plot(found: Reliability | None, language: str) -> str:
     return _svg(figure, "reliability")
 
 
+def sure_plot(found: Mapping[str, Reliability], language: str) -> str:
+    """How often each candidate's likeliest next token is the true one against how likely it says it is; "" where none tells."""
+    if not found:
+        return ""
+    figure, axes = _figure(6.4, 3.6)
+    axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle="--", label=text("scores.plot.as_sure_as_right", language))
+    for place, (name, one) in enumerate(found.items()):
+        axes.plot([each.confidence for each in one.bins], [each.right / each.n for each in one.bins], color=COLOURS[place % len(COLOURS)],
+                  marker=MARKS[place % len(MARKS)], markersize=5, linewidth=1, label=name)
+    axes.set_xlim(0, 1.04)
+    axes.set_ylim(-0.02, 1.04)
+    axes.set_xlabel(text("scores.plot.sure", language))
+    axes.set_ylabel(text("scores.plot.share_true", language))
+    axes.grid(color=FAINT, linewidth=0.5)
+    axes.legend(frameon=False, loc="lower right")
+    return _svg(figure, "sure")
+
+
 def exposure_plot(canaries: Canaries | None, language: str) -> str:
     """Exposure of planted texts by number of copies beside the controls and where chance would put these; "" where none were planted."""
     if canaries is None or not any(one.mean is not None for one in canaries.exposures):

@@ -10,7 +10,7 @@ from tutelage.scores.metrics import METRICS
 from tutelage.scores.results import Limit, Report, RowMeasure, Shown
 
 EXAMPLES = 6
-WORST = 5
+WORST = 20
 
 
 def spoken(key: str, is_judged: bool) -> str:
@@ -63,7 +63,7 @@ def choose_examples(rows: Mapping[str, Sequence[RowMeasure]], examples: Mapping[
 
 def choose_worst(rows: Mapping[str, Sequence[RowMeasure]], examples: Mapping[str, Example], *, candidate: str, base: str,
                  metric: str) -> tuple[Shown, ...]:
-    """The five rows on which `candidate` lost most, or gained least, against `base` in the metric that decides.
+    """The twenty rows on which `candidate` lost most, or gained least, against `base` in the metric that decides.
 
     Only drafted rows, if there are any: a reader wants to see what was written.
     """

@@ -11,7 +11,7 @@ from tutelage.core.records import Answer, GateDecision, Language, Record, Score,
 from tutelage.scores.ability_results import AbilityAnswer, AbilityScores
 from tutelage.scores.beside_results import BesideScores
 from tutelage.scores.paired import PairedDifference
-from tutelage.scores.plot_results import Confusion, Cost, HeatRow, Reliability
+from tutelage.scores.plot_results import Confusion, HeatRow, Reliability, Wins
 from tutelage.scores.referee_results import JudgeScores
 
 SliceKind = Literal["clause_type", "language", "length", "relative", "base"]
@@ -67,7 +67,8 @@ class CandidateMeasured(Record):
     `canaries` are nats of the planted texts and their controls by id, `never_planted` those of random texts of the same kind.
     `spelling` is a fingerprint of the replies as its token ids: figures in tokens are comparable where it is the same. It is "" for a
     service, whose tokens are its own. `cannot_score` says why there are no log-probabilities, "" where there are. `size_bytes` is that of
-    its file or folder and `peak_memory_mb` the most that the process held meanwhile; None for a service.
+    its file or folder, None for a service; `peak_memory_mb` the most that its own process held, None where it has none here. `sure` says
+    how often its likeliest next token is the true one, over all tokens of the true replies; None where the engine does not tell.
     """
 
     candidate: str
@@ -85,6 +86,7 @@ class CandidateMeasured(Record):
     size_bytes: int | None = None
     peak_memory_mb: float | None = None
     ability: tuple[AbilityAnswer, ...] = ()
+    sure: Reliability | None = None
 
 
 class RowMeasure(Record):
@@ -335,12 +337,13 @@ class Shown(Record):
 
 
 class Report(Record):
-    """All numbers of the page, free of any language: `report.json`.
+    """The numbers of the page, free of any language: `report.json`.
 
     `is_judged`: two models were brought from anywhere, not made by a recipe; then there is no copy to compare with its parent.
     `repeat` is the command that does it again. `trained_rows` are the rows that training truly used, with those that it was watched by:
     leaks are looked for among these; None where they are not known. `relations` are empty unless there are rows of both kinds. `copies` is
-    what the model stage measured of the copies that it tried, None if it did not.
+    what the model stage measured of the copies that it tried, None if it did not. What differs from run to run, the costs, is not among
+    them.
     """
 
     decision: GateDecision
@@ -383,5 +386,6 @@ class Report(Record):
     heat: tuple[HeatRow, ...] = ()
     confusions: tuple[Confusion, ...] = ()
     reliability: Reliability | None = None
-    costs: tuple[Cost, ...] = ()
+    wins: tuple[Wins, ...] = ()
+    sure: dict[str, Reliability] = Field(default_factory=dict)
     copies: Copies | None = None
