@@ -44,6 +44,18 @@ def test_each_message_is_cleaned_and_the_text_is_all_of_them(root: Path, tmp_pat
     assert dropped.detail == "message 1 is empty: there is nothing to learn from it. Fill it in, or take the row out."
 
 
+def test_a_dropped_row_says_where_it_stood_which_field_is_wrong_and_what_should_stand_there(root: Path, tmp_path: Path) -> None:
+    write(root, {"in/rows.jsonl": _lines({"text": LEASE}, {"text": 5}, {"title": "x"}), "in/a.txt": SUPPLY, "in/b.txt": "short"})
+    made = _made(root, tmp_path / "work")
+    lines = [json.loads(line) for line in made.artifact.file("dropped.jsonl").read_text("utf-8").splitlines()]
+    told = {line["name"]: line for line in lines}
+    assert told["in/rows.jsonl:2"] == {
+        "row": told["in/rows.jsonl:2"]["row"], "what": "dropped", "name": "in/rows.jsonl:2", "reason": "wrong field", "field": "text",
+        "expected": "a text", "detail": "text: expected a text. text is int '5'. Correct the row.", "cause": "", "became": []}
+    assert (told["in/rows.jsonl:3"]["reason"], told["in/rows.jsonl:3"]["field"]) == ("missing field", "text")
+    assert told["in/b.txt"].keys() & {"field", "expected"} == set()
+
+
 def test_short_rows_stay_and_only_whole_texts_must_be_long(root: Path, tmp_path: Path) -> None:
     write(root, {"in/clauses.jsonl": _lines({"clause": "No waiver.", "label": "waiver"}, {"clause": "第一条", "label": "term"}),
                  "in/text.txt": "No waiver."})

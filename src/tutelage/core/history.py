@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from tempfile import SpooledTemporaryFile
 from typing import Literal
 
+from pydantic import Field
+
 from tutelage.core.errors import BalanceError
 from tutelage.core.files import row_line
 from tutelage.core.records import Record
@@ -22,7 +24,8 @@ class Fate(Record):
     """One thing that happened to one row.
 
     `cause` is the row that caused it (the twin that was kept, the held-out row that was resembled), `became` the rows
-    that it turned into (split, merged). "edited" and "masked" come in addition to a final fate, `detail` says what.
+    that it turned into (split, merged). "edited" and "masked" come in addition to a final fate, `detail` says what, and what to do.
+    `field` is the field of the row that was wrong and `expected` what should stand there; both are left out where that is not so.
     """
 
     row: str
@@ -32,6 +35,8 @@ class Fate(Record):
     became: tuple[str, ...] = ()
     name: str = ""
     detail: str = ""
+    field: str = Field(default="", exclude_if=lambda value: value == "")
+    expected: str = Field(default="", exclude_if=lambda value: value == "")
 
 
 class Ledger:

@@ -177,7 +177,8 @@ def _fates(one: Cleaned) -> Iterator[Fate]:
             f"{span.placeholder} {span.kind} at {span.start} length {span.length}{'' if name == TEXT else f' in {name}'}"
             for name, span in one.masked))
     if isinstance(one.outcome, Dropped):
-        yield Fate(row=row.id, name=row.name, what="dropped", reason=one.outcome.reason, detail=one.outcome.detail)
+        yield Fate(row=row.id, name=row.name, what="dropped", reason=one.outcome.reason, detail=one.outcome.detail,
+                   field=one.outcome.field, expected=one.outcome.expected)
 
 
 def _told(recognised: Recognised) -> str:

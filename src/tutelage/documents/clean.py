@@ -49,7 +49,7 @@ class Cleaned:
 def clean(row: Row, settings: DocumentsSettings) -> Cleaned:
     """Clean each text of the row, check language and length, mask e-mail addresses in every field."""
     if row.problem is not None:
-        return Cleaned(row, Dropped(row.problem.reason, _told(row.problem)))
+        return Cleaned(row, Dropped(row.problem.reason, _told(row.problem), row.problem.field, row.problem.expected))
     fields = {name: _SURROGATES.sub("\ufffd", text) for name, text in _fields(row).items()}
     try:
         tidied = {name: _tidied(name, text, row.kind, settings) for name, text in fields.items()}

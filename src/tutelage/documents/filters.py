@@ -50,10 +50,12 @@ _SPELT = re.compile(r"[^\W_]")
 
 @dataclass(frozen=True)
 class Dropped:
-    """Why a row goes: a short reason that can be counted, and what a person should know."""
+    """Why a row goes: a short reason that can be counted, and what a person should know; which field is wrong and what it should hold."""
 
     reason: str
     detail: str
+    field: str = ""
+    expected: str = ""
 
 
 def unfit(text: str, language: str, settings: DocumentsSettings, *, stated: str = "") -> Dropped | None:
