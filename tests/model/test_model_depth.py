@@ -112,7 +112,7 @@ def test_a_refused_model_of_fewer_layers_gives_way_to_the_whole_one_and_stays_in
 
 
 def test_without_fallback_a_refused_model_of_fewer_layers_ends_the_stage(tiny: Path, trained: Path, tmp_path: Path) -> None:
-    with pytest.raises(GateClosed, match=r"the step 'drop_layers' makes the model worse: bits per byte on 8 held-out answers go from"):
+    with pytest.raises(GateClosed, match=r"the step 'drop_layers' makes the model worse: bits per byte on 8 unseen answers go from"):
         run_model(tmp_path, tiny, trained, rows(), heal=heal_badly, drop_layers=1, fallback=False)
     assert remains(tmp_path) == []
 

@@ -126,7 +126,7 @@ def test_a_copy_with_ruined_weights_costs_too_much_and_gives_way_to_the_next_lar
     assert refused.fidelity.right_to_wrong > 10 > refused.fidelity.wrong_to_right
     assert found.larger == ""
     (warned,) = [event for event in recorder.events if event.key == "model.costs"]
-    assert "the q8_0 copy is refused: on 8 held-out answers it costs" in text("model.costs", "en", **warned.facts)
+    assert "the q8_0 copy is refused: on 8 unseen answers it costs" in text("model.costs", "en", **warned.facts)
     assert "改试 f16 副本" in text("model.costs", "zh", **warned.facts)
 
 
@@ -181,5 +181,5 @@ def test_a_copy_without_finite_numbers_is_refused(taught, rows, tmp_path):
     save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
     path = tmp_path / "wild.gguf"
     export_gguf(other, path, quantisation="f16", name="wild", chat_format=CHATML)
-    with pytest.raises(GateClosed, match=r"the copy wild\.gguf gives no finite number for the answer of held-out row row00; it is broken"):
+    with pytest.raises(GateClosed, match=r"the copy wild\.gguf gives no finite number for the answer of row row00; it is broken"):
         compare_rows(base, path, answer_rows(base, rows, CHATML))

@@ -18,6 +18,7 @@ from tutelage.core.events import Event, Listener, Recorder
 from tutelage.core.files import file_sha256
 from tutelage.core.language import text
 from tutelage.engine.gguf_engine import GgufEngine
+from tutelage.model.evidence import QUICK_ROWS
 from tutelage.model.export_gguf import export_gguf
 from tutelage.model.mixture import MIXTURES, SEARCH
 from tutelage.model.parity import Evidence
@@ -63,6 +64,15 @@ def test_the_first_held_out_rows_by_id_are_compared_and_no_others(tiny, trained,
     assert [fate.row for fate in artifact.history()] == ["row01", "row03", "row05"]
 
 
+def test_validation_rows_choose_where_there_are_enough_so_that_the_gates_rows_chose_nothing(tiny, trained, tmp_path):
+    watched = [held_out_row(number).model_copy(update={"part": "validation"}) for number in range(20, 20 + QUICK_ROWS)]
+    rows = [held_out_row(number) for number in (5, 1)]
+    artifact = run_model(tmp_path, tiny, trained, [*rows, *watched], parity_prompts=3, minimum_agreement=0.0)
+    assert [fate.row for fate in artifact.history()] == ["row20", "row21", "row22"]
+    few = run_model(tmp_path / "few", tiny, trained, [*rows, *watched[1:]], parity_prompts=3, minimum_agreement=0.0)
+    assert [fate.row for fate in few.history()] == ["row01", "row05"]
+
+
 def test_a_dataset_without_held_out_rows_is_refused(tiny, trained, tmp_path):
     rows = [held_out_row(0).model_copy(update={"part": "train"})]
     with pytest.raises(InputError, match="the dataset has no held-out row, so the copy cannot be compared with the model"):
@@ -105,7 +115,7 @@ def test_a_base_that_cannot_be_exported_is_refused_before_the_merge(tiny, traine
 def test_a_ruined_copy_closes_the_gate_and_nothing_is_kept(tiny, trained, examples, tmp_path, asked):
     other, work = make_tiny_model(tmp_path / "ruined", seed=1), tmp_path / "work"
     with pytest.raises(GateClosed, match=(
-            r"token ids agree on 20 of 20 held-out prompts \(all must\), the first token on [0-6] "
+            r"token ids agree on 20 of 20 unseen prompts \(all must\), the first token on [0-6] "
             r"\(share 0\.[0-3]\d\d; at least 0\.95 must\).*Nothing was kept")):
         run_model(work, tiny, trained, examples[:20], ruin(work, other), **asked)
     assert remains(work) == []

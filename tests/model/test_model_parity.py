@@ -59,7 +59,7 @@ def test_another_model_in_its_place_is_refused_with_counts_and_the_first_differe
     assert len(found.first_differences) == 5
     assert first.what == "first token"
     with pytest.raises(GateClosed, match=(
-            rf"token ids agree on 60 of 60 held-out prompts \(all must\), the first token on {found.argmax_equal} "
+            rf"token ids agree on 60 of 60 unseen prompts \(all must\), the first token on {found.argmax_equal} "
             rf"\(share {found.share:.3f}; at least 0\.95 must\)\. First difference: first token of row {first.example}, {first.expected} "
             rf"became {first.found}\. Nothing was kept")):
         check(found, minimum_agreement=0.95)
@@ -72,7 +72,7 @@ def test_a_copy_with_another_vocabulary_is_refused_whatever_it_answers(merged, e
     found = compare(expect(merged, examples, CHATML), tmp_path / "other.gguf", examples, CHATML, quantisation="f16")
     assert found.ids_identical < 60
     assert found.first_differences[0].what == "token ids"
-    with pytest.raises(GateClosed, match=rf"token ids agree on {found.ids_identical} of 60 held-out prompts \(all must\)"):
+    with pytest.raises(GateClosed, match=rf"token ids agree on {found.ids_identical} of 60 unseen prompts \(all must\)"):
         check(found, minimum_agreement=0.0)
 
 

@@ -73,13 +73,13 @@ def test_a_step_that_makes_the_model_worse_is_undone_and_told(run: Run, tmp_path
     assert (one.kept, ruined.kept) == (True, False)
     assert ruined.highest_rise >= ruined.rise > 0.01
     told = text(recorder.events[-1].key, "en", **recorder.events[-1].facts)
-    assert told.startswith("step ruined is undone: bits per byte of 8 held-out answers would go from ")
+    assert told.startswith("step ruined is undone: bits per byte of 8 unseen answers would go from ")
     assert told.endswith("at most 1.0 % is allowed); the model stays as it was before the step")
 
 
 def test_without_fallback_a_step_that_makes_the_model_worse_closes_the_gate(run: Run) -> None:
     with pytest.raises(GateClosed, match=(
-            r"the step 'ruined' makes the model worse: bits per byte on 8 held-out answers go from .* at most \+1\.00% is allowed\)\. "
+            r"the step 'ruined' makes the model worse: bits per byte on 8 unseen answers go from .* at most \+1\.00% is allowed\)\. "
             r"Nothing was kept\. Set model\.fallback: true to go on without this step")):
         run(_step("ruined", _ruined), fallback=False)
 

@@ -128,7 +128,7 @@ def test_where_no_onnx_copy_keeps_to_the_target_the_served_one_stands_or_the_sta
 def test_a_target_that_none_meets_closes_the_gate_and_names_the_nearest(taught, rows, tmp_path):
     with pytest.raises(GateClosed, match=(
             r"model\.target: none of 4 copies keeps to megabytes <= 0\.001 and is proven to cost less than 0\.01 bits per byte on 12 "
-            r"held-out answers\. The nearest that costs no more is q\w+, with 0\.\d MB and [+-]0\.\d{4} bits per byte \[.*"
+            r"unseen answers\. The nearest that costs no more is q\w+, with 0\.\d MB and [+-]0\.\d{4} bits per byte \[.*"
             r"Nothing was kept\. Set model\.target\.megabytes to what q\w+ reaches")):
         searched(tmp_path, taught, rows, megabytes=0.001)
     assert remains(tmp_path) == []

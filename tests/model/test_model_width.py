@@ -210,7 +210,7 @@ def test_a_refused_narrow_model_gives_way_to_the_whole_one_or_ends_the_stage(tin
     assert (step.step, step.kept, step.margin) == ("narrow", False, 0.05)
     assert not (made.folder / "narrow").exists()
     assert made.file("model-q8_0.gguf").read_bytes() == whole.file("model-q8_0.gguf").read_bytes()
-    with pytest.raises(GateClosed, match=r"the step 'narrow' makes the model worse: bits per byte on 8 held-out answers go from"):
+    with pytest.raises(GateClosed, match=r"the step 'narrow' makes the model worse: bits per byte on 8 unseen answers go from"):
         run_model(tmp_path / "closed", tiny, trained, rows(), heal=heal_badly, drop_channels=THIRD, fallback=False)
     assert remains(tmp_path / "closed") == []
 

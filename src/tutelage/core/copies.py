@@ -145,7 +145,7 @@ class CopyEvidence(Record):
 
 
 class Copies(Record):
-    """All copies that were tried, in this order. `rows` held-out rows of `documents` documents were compared.
+    """All copies that were tried, in this order. `rows` unseen rows of `documents` documents were compared.
 
     `larger` is the next larger copy than the kept one, "" if there is none. `target` says in words what was searched for, "" without.
     """

@@ -30,7 +30,7 @@ Facts = dict[str, str | int | float]
 
 @dataclass(frozen=True)
 class Parent:
-    """What copies are written from: a model folder, what was done to its shape ("" for nothing), the held-out rows to compare, what
+    """What copies are written from: a model folder, what was done to its shape ("" for nothing), the rows to compare, what
     copies are measured with (None: they are not), and the folder of the base below an adapter that stands apart (None: it is merged).
     """
 

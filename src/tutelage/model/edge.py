@@ -56,7 +56,7 @@ class Edge(Record):
     """`edge.json`. The runner puts `before`, the tokens of `lead` + what is asked + `trail`, and `after` before the model, and stops at
     `end` or after `max_tokens`. A text with one of `signs` would change who speaks. `groups` and `head_size` are those of ONNX's cache.
 
-    `cost` is what the copy costs in bits per byte against the tuned model on `rows` held-out answers; None where it was not measured.
+    `cost` is what the copy costs in bits per byte against the tuned model on `rows` unseen answers; None where it was not measured.
     """
 
     format: EdgeFormat

@@ -1,4 +1,4 @@
-"""What a copy drafts beside what the tuned model drafts for the same held-out prompts; how the drafts are judged is handed in."""
+"""What a copy drafts beside what the tuned model drafts for the same unseen prompts; how the drafts are judged is handed in."""
 
 from __future__ import annotations
 

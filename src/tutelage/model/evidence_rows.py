@@ -1,4 +1,4 @@
-"""A copy beside the fp32 folder that it was written from, token by token of held-out answers: bits, divergence, flips."""
+"""A copy beside the fp32 folder that it was written from, token by token of unseen answers: bits, divergence, flips."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tutelage.engine.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class AnswerRow:
-    """A held-out row as token ids: `ids` end with the token that ends the answer, which begins at `start` and has `size_bytes`."""
+    """An unseen row as token ids: `ids` end with the token that ends the answer, which begins at `start` and has `size_bytes`."""
 
     id: str
     document_id: str
@@ -88,7 +88,7 @@ def compare_rows(folder: Path, copy: Path, rows: Sequence[AnswerRow]) -> list[Ro
         exact.close()
     for row, one in zip(rows, found, strict=True):
         if not math.isfinite(one.copy_nats):
-            raise GateClosed(f"model: the copy {copy.name} gives no finite number for the answer of held-out row {row.id}; it is broken. "
+            raise GateClosed(f"model: the copy {copy.name} gives no finite number for the answer of row {row.id}; it is broken. "
                              "Nothing was kept. Choose a larger model.quantisation.")
     return found
 

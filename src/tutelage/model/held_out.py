@@ -1,4 +1,4 @@
-"""How well a model folder predicts the held-out answers, in bits a byte of text: comparable between different tokenizers."""
+"""How well a model folder predicts the unseen answers, in bits a byte of text: comparable between different tokenizers."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from tutelage.engine.kinds import read_config
 from tutelage.engine.vocabulary import VOCABULARY_MARK, Vocabulary
 from tutelage.model.copying import MEGABYTE, Parent, keep_first
 from tutelage.model.depth import depth_step
-from tutelage.model.evidence import prepare
+from tutelage.model.evidence import QUICK_ROWS, prepare
 from tutelage.model.export_gguf import check_supported
 from tutelage.model.merge import SAMPLE_PROMPTS, merge
 from tutelage.model.onnx_copy import keep_onnx
@@ -53,7 +53,7 @@ def make(making: Making, *, base_folder: Callable[[], Path], heal: Heal, weigh: 
     assert isinstance(making.settings, ModelSettings)
     settings = making.settings
     base, chat_format = _checked_base(making, base_folder())
-    examples = _held_out(making, settings.parity_prompts)
+    examples = _to_choose_by(making, settings.parity_prompts)
     vocabulary = Vocabulary(base)
     samples = [render(example.prompt, chat_format, vocabulary, reply=True).ids for example in examples[:SAMPLE_PROMPTS]]
     merged = making.folder / "merged"
@@ -113,10 +113,15 @@ def _checked_base(making: Making, base: Path) -> tuple[Path, ChatFormat]:
     return base, chat_format
 
 
-def _held_out(making: Making, limit: int) -> list[Example]:
-    """The held-out rows to compare, first by id. Raises InputError if there are none."""
-    rows = read_rows(making.parents["dataset"].file("examples.jsonl"), Example)
-    examples = sorted((row for row in rows if row.part == "held_out"), key=lambda row: row.id)[:limit]
+def _to_choose_by(making: Making, limit: int) -> list[Example]:
+    """The rows by which copies and shapes are chosen, first by id: validation rows, so that the gate decides on rows that chose nothing.
+
+    Where there are fewer than can decide anything, held-out rows. Raises InputError if there are none either.
+    """
+    rows = list(read_rows(making.parents["dataset"].file("examples.jsonl"), Example))
+    validation = [row for row in rows if row.part == "validation"]
+    chosen = validation if len(validation) >= QUICK_ROWS else [row for row in rows if row.part == "held_out"]
+    examples = sorted(chosen, key=lambda row: row.id)[:limit]
     if not examples:
         raise InputError("model: the dataset has no held-out row, so the copy cannot be compared with the model. Give more documents, "
                          "or raise the held-out share of the dataset.")

@@ -28,7 +28,7 @@ EVIDENCE = "onnx-parity.json"
 
 class OnnxParity(Record):
     """`onnx-parity.json`. `ids_identical` and `argmax_equal` count prompts; `logit_difference` is the largest, as a share of the largest
-    logit of its prompt (at least 1). `rounding` and `fidelity` are over held-out answers, None where nothing is measured.
+    logit of its prompt (at least 1). `rounding` and `fidelity` are over unseen answers, None where nothing is measured.
     """
 
     kind: OnnxKind
@@ -105,7 +105,7 @@ def check_onnx(parent: Parent, found: OnnxParity) -> None:
     if found.kind != "fp32" and parent.settings.fallback:
         return
     raise GateClosed(
-        f"model: the ONNX copy {found.kind} is not the trained model: token ids agree on {found.ids_identical} of {found.prompts} held-out "
+        f"model: the ONNX copy {found.kind} is not the trained model: token ids agree on {found.ids_identical} of {found.prompts} unseen "
         f"prompts (all must), the first token on {found.argmax_equal} ({parent.settings.minimum_agreement:.0%} must), a logit differs "
         f"by up to {found.logit_difference:.1e} of the largest, bits per byte change by "
         f"{found.rounding.difference if found.rounding else 0.0}. Nothing was kept. Set model.onnx to int8_blocks or none.")

@@ -94,7 +94,7 @@ def check(parity: Parity, *, minimum_agreement: float) -> None:
         return
     first = parity.first_differences[0]
     raise GateClosed(
-        f"model: the copy is not the trained model: token ids agree on {parity.ids_identical} of {parity.prompts} held-out prompts "
+        f"model: the copy is not the trained model: token ids agree on {parity.ids_identical} of {parity.prompts} unseen prompts "
         f"(all must), the first token on {parity.argmax_equal} (share {parity.share:.3f}; at least {minimum_agreement} must). "
         f"First difference: {first.what} of row {first.example}, {first.expected} became {first.found}. Nothing was kept. "
         "Set model.fallback: true to let a larger copy take its place.")

@@ -20,7 +20,7 @@ Fact = int | float | str
 
 @dataclass(frozen=True)
 class Given:
-    """What a step starts from: the model folder so far, the stage's making with its settings, the chat format, the held-out rows."""
+    """What a step starts from: the model folder so far, the stage's making with its settings, the chat format, the rows to choose by."""
 
     model: Path
     making: Making
@@ -45,7 +45,7 @@ class Reshaping:
 
 
 class Reshaped(Record):
-    """What a step did, part of `parity.json`. Bits per byte are of the same held-out answers under the merged model and the new one.
+    """What a step did, part of `parity.json`. Bits per byte are of the same unseen answers under the merged model and the new one.
 
     `rise` is the change as a share, `highest_rise` the upper end of its 95 % interval; the step stands (`kept`) if that is within
     `margin`. Bytes are those of the model folders before and after the step.
@@ -88,7 +88,7 @@ def reshape(given: Given, steps: Sequence[Reshaping]) -> tuple[Path, tuple[Resha
         shutil.rmtree(folder)
         if not given.settings.fallback:
             raise GateClosed(
-                f"model: the step {step.name!r} makes the model worse: bits per byte on {found.rows} held-out answers go from "
+                f"model: the step {step.name!r} makes the model worse: bits per byte on {found.rows} unseen answers go from "
                 f"{found.bits_per_byte_merged:.4f} to {found.bits_per_byte:.4f} ({found.rise:+.2%}; the upper end of the 95 % interval is "
                 f"{found.highest_rise:+.2%}, at most {found.margin:+.2%} is allowed). Nothing was kept. Set model.fallback: true to go on "
                 "without this step.")

@@ -26,7 +26,7 @@ def search(parents: Sequence[Parent], target: Target) -> tuple[Kept, Parent]:
     """
     goal = goal_of(target)
     if any(parent.measuring is None for parent in parents):
-        raise InputError("model.target: nothing can be measured: model.measure is off, or no held-out row has an answer. "
+        raise InputError("model.target: nothing can be measured: model.measure is off, or no unseen row has an answer. "
                          "Set model.measure: quick, or leave the target out.")
     kinds = () if parents[0].settings.onnx == "none" else ONNX_SEARCH
     tried = len(parents) * len(SEARCH) + len(kinds)
@@ -66,7 +66,7 @@ def _search_onnx(parent: Parent, goal: Goal, tried: int) -> list[CopyEvidence]:
         return found
     if not parent.settings.fallback:
         raise GateClosed(f"model.target: none of {len(trials)} ONNX copies keeps to {goal.words} and is proven no worse on "
-                         f"{len(trials[0].measuring.rows)} held-out answers. Nothing was kept. Set model.onnx: none, or model.fallback: "
+                         f"{len(trials[0].measuring.rows)} unseen answers. Nothing was kept. Set model.onnx: none, or model.fallback: "
                          "true to keep the copy for llama.cpp alone.")
     parent.making.events.warning("model", "model.onnx_none", tried=len(trials), target=goal.words)
     return found
@@ -115,7 +115,7 @@ def _none_left(trials: Sequence[Trial], goal: Goal) -> GateClosed:
         if cost.state == "holds":
             return GateClosed(
                 f"model.target: none of {len(trials)} copies keeps to {goal.words} and is proven to cost less than {cost.margin:g} bits "
-                f"per byte on {len(trial.measuring.rows)} held-out answers. The nearest that costs no more is {trial.name}, with "
+                f"per byte on {len(trial.measuring.rows)} unseen answers. The nearest that costs no more is {trial.name}, with "
                 f"{goal.figure(trial):.1f} {goal.unit} and {cost.difference:+.4f} bits per byte [{cost.low:+.4f}, {cost.high:+.4f}]. "
                 f"Nothing was kept. Set model.target.{goal.setting} to what {trial.name} reaches, or ask for another shape (model.trim, "
                 "model.drop_layers).")
@@ -123,6 +123,6 @@ def _none_left(trials: Sequence[Trial], goal: Goal) -> GateClosed:
     cost = cheapest.weighed().loss.cost
     return GateClosed(
         f"model.target: none of {len(trials)} copies is proven to cost less than {cost.margin:g} bits per byte on "
-        f"{len(cheapest.measuring.rows)} held-out answers and agrees with its parent, whatever the target. The nearest is {cheapest.name}, "
+        f"{len(cheapest.measuring.rows)} unseen answers and agrees with its parent, whatever the target. The nearest is {cheapest.name}, "
         f"with {cost.difference:+.4f} [{cost.low:+.4f}, {cost.high:+.4f}]: {cost.state}. Nothing was kept. Compare more rows "
         "(model.measure: full), allow more (scores.copy_margin_bits_per_byte), or leave the target out.")

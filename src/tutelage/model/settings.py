@@ -56,7 +56,7 @@ class ModelSettings(Settings):
     adds none. Rare words of other texts cost much when they must be spelled, docs/stages/model.md."""
 
     trim_margin: float = Field(0.01, ge=0)
-    """With `trim`: share by which bits per byte of the held-out answers may rise, with 95 % confidence; else the vocabulary stays whole or,
+    """With `trim`: share by which bits per byte of the unseen answers may rise, with 95 % confidence; else the vocabulary stays whole or,
     without `fallback`, the stage ends."""
 
     importance_rows: int = Field(16, ge=0)  # 12 rows halved what 4 bits cost SmolLM2-135M, docs/stages/model.md
@@ -71,10 +71,11 @@ class ModelSettings(Settings):
     `target` all four are tried, and the best that keeps to it is kept."""
 
     minimum_agreement: float = Field(0.95, ge=0, le=1)
-    """Share of the compared held-out prompts on which the copy must begin its answer with the same token as the model in fp32."""
+    """Share of the compared unseen prompts on which the copy must begin its answer with the same token as the model in fp32."""
 
     parity_prompts: int = Field(200, ge=1)
-    """How many held-out prompts are compared at most, the first by id. Token ids must agree on all of them."""
+    """How many prompts of validation rows are compared at most, the first by id (of held-out rows, where the dataset has fewer than 16
+    validation rows). Token ids must agree on all of them."""
 
     drop_layers: int = Field(0, ge=0)
     """How many of the model's layers are dropped, those that change least on training rows. The copy is smaller and faster by about their
@@ -97,11 +98,11 @@ class ModelSettings(Settings):
     the step, on the training rows; 0 heals nothing."""
 
     drop_margin: float = Field(0.05, ge=0)
-    """With these: share by which bits per byte of the held-out answers may rise, with 95 % confidence; else the model before the step is
+    """With these: share by which bits per byte of the unseen answers may rise, with 95 % confidence; else the model before the step is
     taken, or, without `fallback`, the stage ends."""
 
     measure: Literal["off", "quick", "full"] = "quick"
-    """What is measured of each copy on held-out rows and kept as evidence: bits per byte, divergence, flips, and in a process of its own
+    """What is measured of each copy on unseen rows and kept as evidence: bits per byte, divergence, flips, and in a process of its own
     load time, memory and speed. "quick" takes 16 rows and a few answers, "full" all `parity_prompts` rows, "off" nothing."""
 
     target: Target = Target()
