@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from adapter_copies import Copies, make_copies
+from tiny_families import make_tiny
 
 from tutelage.core.errors import ArtifactError, InputError
 from tutelage.core.files import file_sha256
@@ -54,6 +55,21 @@ def test_each_adapter_gives_what_peft_computes_with_it_and_no_adapter_what_the_b
         assert [chance.logprob for chance in chances] == pytest.approx(expected, abs=EXACT)
 
 
+@pytest.mark.parametrize("family", ["qwen2", "qwen3", "gemma3_text", "mistral"])
+def test_adapters_of_other_families_give_what_peft_computes_with_them(tmp_path, family):
+    copies = make_copies(tmp_path, seeds=(1,), base=make_tiny(family, tmp_path / "base"), scale=0.15)
+    exact = TorchEngine(copies.folder, name="exact", adapter=copies.learned[0])
+    plain = TorchEngine(copies.folder, name="plain")
+    found = GgufEngine(copies.adapters[0], name="copy", context_length=128, threads=1, scorers=1)
+    row = exact.tokenize(TEXT)
+    expected, without, told = ([score.logprob for score in engine.score([row], [1])[0]] for engine in (exact, plain, found))
+    for engine in (exact, plain, found):
+        engine.close()
+    moved = max(abs(one - other) for one, other in zip(expected, without, strict=True))
+    assert moved > 20 * EXACT
+    assert told == pytest.approx(expected, abs=2 * EXACT)
+
+
 def test_a_file_that_is_an_adapter_is_always_taken_on_its_base(copies, engine):
     row = engine.tokenize(TEXT)
     alone = GgufEngine(copies.adapters[1], name="m2", context_length=256, parallel=1, threads=1, scorers=1)
@@ -65,6 +81,15 @@ def test_a_file_that_is_an_adapter_is_always_taken_on_its_base(copies, engine):
             write(alone, row, 1)
     finally:
         alone.close()
+
+
+def test_a_beginning_that_rows_share_is_read_again_for_another_adapter(engine):
+    row = engine.tokenize(TEXT)
+    rows, starts = [row, [*row[:-1], row[0]]], [20, 20]
+    alone = [engine.score([row], [1], adapter=adapter)[0][19:] for adapter in (0, 1)]  # nothing is shared before the second token
+    together = [engine.score(rows, starts, adapter=adapter)[0] for adapter in (0, 1, 0)]
+    for found, expected in zip(together, [*alone, alone[0]], strict=True):
+        assert [score.logprob for score in found] == pytest.approx([score.logprob for score in expected], abs=EXACT)
 
 
 def test_requests_of_different_adapters_at_the_same_time_give_each_the_same_text_as_alone(engine):

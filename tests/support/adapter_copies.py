@@ -25,13 +25,13 @@ class Copies:
     adapters: tuple[Path, ...]
 
 
-def make_copies(work: Path, seeds: Sequence[int] = (1, 2)) -> Copies:
-    """A base copy in fp16, and as many adapters as seeds, each in a model folder of the work folder."""
-    folder = make_tiny_model(work / "tiny")
+def make_copies(work: Path, seeds: Sequence[int] = (1, 2), *, base: Path | None = None, scale: float = SCALE) -> Copies:
+    """A base copy in fp16, and as many adapters as seeds, each in a model folder of the work folder. Without a `base`, a tiny Llama."""
+    folder = base or make_tiny_model(work / "tiny")
     weights = write_base(folder, work / "base", quantisation="f16", chat_format=CHATML)
     learned, adapters = [], []
     for seed in seeds:
-        learned.append(make_adapter(folder, work / "training" / f"t{seed}", seed=seed, scale=SCALE))
+        learned.append(make_adapter(folder, work / "training" / f"t{seed}", seed=seed, scale=scale))
         path = work / "model" / f"m{seed}" / "model-f16.gguf"
         path.parent.mkdir(parents=True)
         export_adapter(learned[-1], folder, weights, path, name=f"m{seed}")

@@ -151,7 +151,13 @@ def test_a_model_that_services_answer_for_goes_through_the_same_door_and_its_rec
         assert f'tutelage:address_up{{model_name="{TUNED}",address="{urls[0]}"}} 1' in page
         assert f'tutelage:address_up{{model_name="{TUNED}",address="{urls[1]}"}} 0' in page
         assert f'tutelage:address_requests_total{{model_name="{TUNED}",address="{urls[0]}"}} 1' in page
-        assert client.post("/v1/completions", json={"model": TUNED, "prompt": "a", "logprobs": 1}).status_code == 400
+        schema = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object", "additionalProperties": False}}}
+        client.post("/v1/chat/completions", json={**asked, "response_format": schema})
+        assert services[0].bodies[-1]["response_format"]["json_schema"]["schema"]["type"] == "object"
+        function = {"name": "f", "parameters": {"type": "object", "additionalProperties": False}}
+        for path, body in (("completions", {"prompt": "a", "logprobs": 1}), ("embeddings", {"input": "a"}),
+                           ("chat/completions", {"messages": asked["messages"], "tools": [{"type": "function", "function": function}]})):
+            assert client.post(f"/v1/{path}", json={"model": TUNED, **body}).status_code == 400, path
         receipt = client.get(f"/v1/receipts/{answer['id']}").json()["receipt"]
         assert receipt["engine"].startswith(f"PooledEngine: a service at {', '.join(urls)} that lists the model as {TUNED}-m1; its program")
         assert (receipt["gguf_sha256"], receipt["model_id"]) == ("", "m1")
