@@ -159,10 +159,10 @@ def test_the_more_copies_are_tried_the_wider_the_interval_that_must_hold():
 
 def test_speed_is_measured_in_a_process_of_its_own(copy):
     prompts = [[1, 2, 3, 4], [5, 6, 7]]
-    apart = measure_speed(copy, Timing(prompts, 4, threads=1))
-    assert (apart.threads, apart.streams, apart.prompts, apart.new_tokens, apart.context_length) == (1, 8, 2, 4, 8)
+    apart = measure_speed(copy, Timing(prompts, 32, threads=1))
+    assert (apart.threads, apart.streams, apart.prompts, apart.new_tokens, apart.context_length) == (1, 8, 2, 32, 36)
     assert min(apart.load_seconds, apart.first_token_ms, apart.token_ms, apart.tokens_per_second, apart.tokens_per_second_streams) > 0
-    here = time_copy(copy, Timing(prompts, 4, threads=1))
+    here = time_copy(copy, Timing(prompts, 32, threads=1))
     assert apart.peak_rss_mb < here.peak_rss_mb - 100  # PyTorch, which this process holds, takes more than that
 
 
