@@ -86,8 +86,8 @@ def test_the_page_on_top_tells_that_an_older_model_stands_in_once_nobody_answers
     withdrawn = passed.model_copy(update={"scores_id": "s1", "gate": gate(is_open=False)})
     older, newest = (put_artifact(store, "endpoint", name, {"deployment.json": one.model_dump_json()})
                      for name, one in (("e1", passed), ("e2", withdrawn)))
-    door = Door(undecided_site.work, find={"endpoint": newest}.get, chat_format=CHATML, open_engine=lambda path, name: CharacterEngine(name),
-                earlier=lambda: (newest, older))
+    door = Door(undecided_site.work, find={"endpoint": newest}.get, chat_format=CHATML,
+                open_engine=lambda path, name: CharacterEngine(name), earlier=lambda: (newest, older))
     assert door.refresh()
     client = visit(replace(undecided_site, door=door), "drafter")
     page = client.get("/drafts").text
