@@ -1,6 +1,7 @@
 """Distillation end to end: a student of half the layers comes nearer to its teacher, goes on after a pause, and reaches the model stage."""
 
 import json
+import shutil
 import signal
 
 import pytest
@@ -16,7 +17,7 @@ from tutelage.core.errors import InputError, Paused
 from tutelage.core.settings import Settings
 from tutelage.core.store import Store
 from tutelage.engine.bases import find_base
-from tutelage.engine.fewer_layers import as_trained, keep_layers
+from tutelage.engine.fewer_layers import Student, as_trained, keep_layers, layers_of
 from tutelage.engine.torch_base import as_folder, load_causal
 from tutelage.engine.vocabulary import Vocabulary
 from tutelage.model.merge import merge
@@ -26,7 +27,7 @@ from tutelage.training.fitting import Lost
 from tutelage.training.preflight import Ready
 from tutelage.training.rows import render_row
 from tutelage.training.settings import TrainingSettings
-from tutelage.training.tasks_distillation import distil_objective
+from tutelage.training.tasks_distillation import distil_objective, student_layers
 
 LEARN = {"task": "distillation", "method": "full", "maximum_steps": 8, "validate_every": 8, "learning_rate": 1e-3}
 WEIGHTS = "adapter/change.safetensors"
@@ -34,6 +35,19 @@ WEIGHTS = "adapter/change.safetensors"
 
 def summary_of(artifact):
     return json.loads(artifact.file("training.json").read_text())
+
+
+def layers_in(artifact):
+    return Student.model_validate_json(artifact.file("adapter/student.json").read_text()).layers
+
+
+def without_work(model, number):
+    """The same model with a layer that adds exactly 0 to what passes through it."""
+    layer = layers_of(model)[number]
+    with torch.no_grad():
+        layer.self_attn.o_proj.weight.zero_()
+        layer.mlp.down_proj.weight.zero_()
+    return model
 
 
 def distance(model, teacher, row):
@@ -58,10 +72,28 @@ def test_a_student_comes_nearer_to_its_teacher_and_is_merged_into_a_model_of_few
     assert merge(base, made.folder / "adapter", merged, [row.ids[:20]]) < 1e-4
     student = load_causal(merged)
     assert student.config.num_hidden_layers == 1
-    cut = keep_layers(load_causal(base), (0,))
+    cut = keep_layers(load_causal(base), layers_in(made))
     teacher = load_causal(base)
     assert distance(student, teacher, row) < 0.8 * distance(cut, teacher, row)
     assert as_trained(load_causal(base), made.folder / "adapter").config.num_hidden_layers == 1
+
+
+@pytest.mark.parametrize(("student_from", "idle", "kept"), [("influence", 0, (1,)), ("influence", 1, (0,)), ("even", 0, (0,))])
+def test_a_student_begins_as_the_layers_that_change_most_or_as_evenly_spread_ones(tmp_path, base, student_from, idle, kept):
+    teacher = shutil.copytree(base, tmp_path / "base")
+    without_work(load_causal(base), idle).save_pretrained(teacher)
+    made = run_training(tmp_path, teacher, make_dataset(tmp_path, small_examples()), student_from=student_from, **LEARN)
+    assert layers_in(made) == kept
+    assert as_trained(load_causal(teacher), made.folder / "adapter").config.num_hidden_layers == 1
+
+
+def test_a_student_of_a_gemma_keeps_the_pattern_that_llama_cpp_knows(tmp_path):
+    model = load_causal(make_tiny("gemma3_text", tmp_path / "gemma"))
+    ready = Ready(tuple(render_row(example, CHATML, Vocabulary(tmp_path / "gemma")) for example in small_examples()[:3]), (), Lost())
+    for student_from, windows in (("influence", 3), ("even", 2)):  # the last of its six layers sees all tokens
+        settings = TrainingSettings(task="distillation", method="full", student_from=student_from)
+        student = keep_layers(load_causal(tmp_path / "gemma"), student_layers(model, settings, ready))
+        assert student.config.layer_types.count("sliding_attention") == windows
 
 
 def test_loss_and_gradients_are_those_of_teacher_and_student_side_by_side(tmp_path, base, vocabulary):
@@ -170,7 +202,8 @@ def test_a_method_whose_result_is_no_plain_model_is_refused(tmp_path, base):
 @pytest.mark.parametrize(("task", "changed", "named"), [
     ("sft", {"beta": 0.5}, "beta is 0.5, but the task sft does not read it; dpo and kto do"),
     ("dpo", {"odds_weight": 0.5}, "odds_weight is 0.5, but the task dpo does not read it; orpo does"),
-    ("sft", {"student_layers": 3}, "student_layers is 3, but the task sft does not read it; distillation does")])
+    ("sft", {"student_layers": 3}, "student_layers is 3, but the task sft does not read it; distillation does"),
+    ("sft", {"student_from": "even"}, "student_from is 'even', but the task sft does not read it; distillation does")])
 def test_a_setting_that_the_task_does_not_read_is_refused(task, changed, named):
     with pytest.raises(ValueError, match=named):
         TrainingSettings(task=task, **changed)

@@ -127,10 +127,14 @@ def test_adapters_in_an_unknown_family_are_refused_with_the_known_ones():
         METHODS["adapter"].attach(model, asked(method="adapter"))
 
 
-def test_qlora_on_a_family_without_plain_linear_layers_is_refused():
+def test_qlora_on_a_model_without_linear_layers_is_refused():
     pytest.importorskip("bitsandbytes", reason="needs the extra qlora")
-    with pytest.raises(InputError, match="qlora needs plain linear layers, and 'gpt2' models have none"):
-        METHODS["qlora"].attach(tiny("gpt2"), asked(method="qlora"))
+    from torch.nn import Identity, ModuleList
+
+    model = tiny("llama")
+    model.model.layers = ModuleList([Identity()])
+    with pytest.raises(InputError, match="qlora needs linear layers, and this 'llama' model has none"):
+        METHODS["qlora"].attach(model, asked(method="qlora"))
 
 
 def test_a_model_without_layers_is_refused():

@@ -14,6 +14,7 @@ from tutelage.core.errors import InputError
 from tutelage.core.records import Example
 from tutelage.core.store import Making
 from tutelage.engine.fewer_layers import count_layers, keep_layers, kept_layers, write_student
+from tutelage.engine.influence import block_influence, choose_layers, layer_types
 from tutelage.engine.kinds import is_classifier, read_config
 from tutelage.engine.torch_base import load_causal
 from tutelage.engine.vocabulary import Vocabulary
@@ -40,6 +41,7 @@ from tutelage.training.tasks_classes import (
 from tutelage.training.teacher import Say, TeacherCache
 
 ANSWERS = "teacher"  # the folder in the scratch folder with what the teacher said
+INFLUENCE_ROWS = 8  # training rows, the first by id, that tell the influence of layers
 
 
 def prepare_lessons(making: Making, settings: TrainingSettings, examples: Sequence[Example], chat_format: ChatFormat,
@@ -59,13 +61,18 @@ def prepare_lessons(making: Making, settings: TrainingSettings, examples: Sequen
 def load_student(folder: Path, settings: TrainingSettings, ready: Ready[Any]) -> PreTrainedModel:
     """The base with only some of its layers. Raises InputError if it is no classifier of these classes, or has too few layers."""
     model = _load_teacher(folder, settings, ready)
-    return keep_layers(model, student_layers(model, settings))
+    return keep_layers(model, student_layers(model, settings, ready))
 
 
-def student_layers(teacher: PreTrainedModel, settings: TrainingSettings) -> tuple[int, ...]:
-    """Which layers of the teacher the student is made of."""
+def student_layers(teacher: PreTrainedModel, settings: TrainingSettings, ready: Ready[Any]) -> tuple[int, ...]:
+    """Which layers of the teacher the student is made of: the same for the same teacher and rows. Raises InputError for too many."""
     layers = count_layers(teacher)
-    return kept_layers(layers, settings.student_layers or max(1, layers // 2))
+    wanted = settings.student_layers or max(1, layers // 2)
+    even = kept_layers(layers, wanted)
+    if settings.student_from == "even":
+        return even
+    rows = sorted(ready.train, key=lambda row: row.id)[:INFLUENCE_ROWS]
+    return choose_layers(block_influence(teacher, [row.ids for row in rows]), layer_types(teacher), drop=layers - wanted)
 
 
 def distil_objective(model: torch.nn.Module, settings: TrainingSettings, *, ready: Ready[Any], base_folder: Path, scratch: Path,
@@ -93,7 +100,7 @@ def finish_lessons(making: Making, settings: TrainingSettings, ready: Ready[Any]
                    adapter: Path) -> ClassScores | None:
     """Say in student.json which layers the student has; of a classifier write the whole model to classifier/, and measure it."""
     teacher = _load_teacher(base_folder, settings, ready)
-    layers = student_layers(teacher, settings)
+    layers = student_layers(teacher, settings, ready)
     write_student(adapter, layers)
     if not isinstance(ready, ClassReady):
         return None

@@ -31,9 +31,13 @@ class Lora:
     def require(self, device: str) -> None:
         """Nothing: PEFT is always there."""
 
+    def prepare(self, model: PreTrainedModel, settings: TrainingSettings) -> None:
+        """What is done to the base before an adapter is put on it: nothing."""
+
     def attach(self, model: PreTrainedModel, settings: TrainingSettings) -> torch.nn.Module:
         """The model with an adapter that changes nothing yet; only the adapter's weights are trainable. Uses torch's random state."""
         in_columns = any(isinstance(module, Conv1D) for module in model.modules())  # its weights stand the other way round
+        self.prepare(model, settings)
         config = LoraConfig(r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, use_rslora=settings.rslora,
                             use_dora=settings.dora, target_modules=target_modules(model, settings), task_type=_peft_task(model),
                             fan_in_fan_out=in_columns, modules_to_save=list(new_heads(model)) or None)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from tutelage.core.errors import ExtraMissing, InputError
 from tutelage.training.methods.lora import Lora
@@ -29,21 +30,20 @@ class Qlora(Lora):
             raise InputError(f"training.method: qlora cannot compute on {device!r}; this bitsandbytes does on {', '.join(known)}. "
                              "Use the method lora.")
 
-    def attach(self, model: PreTrainedModel, settings: TrainingSettings) -> torch.nn.Module:
-        """The model with its layers' linear weights in `bits` bits and an adapter on them that changes nothing yet."""
+    def prepare(self, model: PreTrainedModel, settings: TrainingSettings) -> None:
+        """Put the linear weights of the model's layers in `bits` bits."""
         _quantise(model, settings.bits)
-        return super().attach(model, settings)
 
 
 def _quantise(model: Any, bits: int) -> None:
     """Put the weights of all linear layers inside the model's layers into few bits, one after the other.
 
-    Raises InputError for a model whose layers have no plain linear layer.
+    Raises InputError for a model whose layers have no linear layer.
     """
     inside = tuple(f"{name}." for name in layer_names(model, "all", setting="layers"))
-    found = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear) and name.startswith(inside)]
+    found = [name for name, module in model.named_modules() if isinstance(module, (torch.nn.Linear, Conv1D)) and name.startswith(inside)]
     if not found:
-        raise InputError(f"training.method: qlora needs plain linear layers, and {model.config.model_type!r} models have none. "
+        raise InputError(f"training.method: qlora needs linear layers, and this {model.config.model_type!r} model has none. "
                          "Use the method lora.")
     for name in found:
         owner, _, own = name.rpartition(".")
@@ -51,17 +51,20 @@ def _quantise(model: Any, bits: int) -> None:
     model.is_loaded_in_4bit, model.is_loaded_in_8bit = bits == 4, bits == 8  # PEFT chooses its layers by these
 
 
-def _few_bits(linear: torch.nn.Linear, bits: int) -> torch.nn.Module:
+def _few_bits(linear: torch.nn.Linear | Conv1D, bits: int) -> torch.nn.Module:
     layers: Any = importlib.import_module("bitsandbytes.nn")
     weight = linear.weight.detach()
+    if isinstance(linear, Conv1D):  # GPT-2's: the same product, its weight the other way round
+        weight = weight.T.contiguous()
+    out, inner = weight.shape
     has_bias = linear.bias is not None
     made: Any
     if bits == 4:
-        made = layers.Linear4bit(linear.in_features, linear.out_features, bias=has_bias, compute_dtype=weight.dtype, quant_type="nf4")
+        made = layers.Linear4bit(inner, out, bias=has_bias, compute_dtype=weight.dtype, quant_type="nf4")
         made.weight = layers.Params4bit(weight.cpu(), requires_grad=False, quant_type="nf4")
         made.support_avx512bf16_for_cpu = False  # else a measurement repacks the weights for a product that passes no gradient on
     else:
-        made = layers.Linear8bitLt(linear.in_features, linear.out_features, bias=has_bias, has_fp16_weights=False)
+        made = layers.Linear8bitLt(inner, out, bias=has_bias, has_fp16_weights=False)
         made.weight = layers.Int8Params(weight.cpu(), requires_grad=False, has_fp16_weights=False)
     if has_bias:
         made.bias = linear.bias
