@@ -64,6 +64,8 @@ def test_an_unknown_model_is_told_by_line(tmp_path):
 
 
 def test_check_and_plan_say_that_zeros_gain_nothing(tmp_path):
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "contracts" / "one.txt").write_text("1. Payment. The Buyer pays within thirty days.")
     (tmp_path / "r.yaml").write_text(RECIPE + "model: {sparsity: 2_of_4}\n")
     for words in (("check", "r.yaml"), ("plan", "r.yaml", "--no-data")):
         told = tutelage(*words, cwd=tmp_path).stdout

@@ -66,6 +66,7 @@ def test_the_page_has_a_command_for_each_kind_of_model_and_rows():
         assert any(word in line for line in JUDGE), word
 
 
+@pytest.mark.real  # each opens models in processes of their own; one of them runs in tests/pipeline
 @pytest.mark.parametrize("line", JUDGE)
 def test_a_command_of_the_page_ends_in_a_page_and_a_verdict(line: str, folder: Path, addresses: dict[str, str], tmp_path: Path,
                                                            monkeypatch: pytest.MonkeyPatch):
