@@ -10,6 +10,7 @@ WORK ?= work
 DEMO_LANGUAGE ?= en
 PIP_TORCH ?=
 BIN := $(VENV)/bin
+CLIENTS := .venv-clients
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TUTELAGE := $(BIN)/tutelage
 
@@ -48,7 +49,16 @@ $(VENV)/.ready-dev: $(VENV)/.ready
 test: setup
 	$(BIN)/python -m pytest -n 2 -m "not real and not browser and not soak"
 
-test-all: setup
+# Programs of others that ask our server. They need other versions than we do and bring plugins for pytest: an environment of their own.
+$(CLIENTS)/.ready: tests/reference/requirements.txt tests/reference/constraints.txt tests/reference/package.json
+	$(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/python -m pip --disable-pip-version-check install -q -c tests/reference/constraints.txt -r tests/reference/requirements.txt
+	$(CLIENTS)/bin/python -m pip --disable-pip-version-check install -q --no-deps instructor==1.17.0  # asks for an older jiter than openai does
+	cp tests/reference/package.json $(CLIENTS)/
+	if command -v npm > /dev/null; then cd $(CLIENTS) && npm install --silent --no-audit --no-fund; else echo "npm is missing: the example in JavaScript will not be run."; fi
+	@touch $@
+
+test-all: setup $(CLIENTS)/.ready
 	$(BIN)/python -m pytest -m "(real or browser) and not soak"
 
 soak: setup
