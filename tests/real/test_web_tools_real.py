@@ -69,9 +69,9 @@ def test_a_clause_becomes_a_pydantic_model(client):
     assert parsed == Term(kind="payment", days=30)
 
 
-def test_a_gap_in_code_is_filled_with_what_fits_both_sides(client, engine):
+def test_a_gap_in_code_is_filled_up_to_where_an_editor_stops(client, engine):
     before, after = "def add(a, b):\n    return ", "\n\nprint(add(1, 2))\n"
-    answer = client.completions.create(model=TUNED, prompt=before, suffix=after, max_tokens=24, temperature=0)
+    answer = client.completions.create(model=TUNED, prompt=before, suffix=after, max_tokens=24, temperature=0, stop=["\n\n"])
     assert (answer.choices[0].text, answer.choices[0].finish_reason) == ("a + b", "stop")
     assert answer.usage.prompt_tokens == len(engine.tokenize(before)) + len(engine.tokenize(after)) + 3
 
