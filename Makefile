@@ -14,7 +14,7 @@ CLIENTS := .venv-clients
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TUTELAGE := $(BIN)/tutelage
 
-.PHONY: demo test test-all check soak setup bench gpu-check docs pictures package clean
+.PHONY: clients demo test test-all check soak setup bench gpu-check docs pictures package clean
 
 demo: $(VENV)/.ready
 ifeq ($(SERVE),0)
@@ -58,7 +58,9 @@ $(CLIENTS)/.ready: tests/reference/requirements.txt tests/reference/constraints.
 	if command -v npm > /dev/null; then cd $(CLIENTS) && npm install --silent --no-audit --no-fund; else echo "npm is missing: the example in JavaScript will not be run."; fi
 	@touch $@
 
-test-all: setup $(CLIENTS)/.ready
+clients: $(CLIENTS)/.ready
+
+test-all: setup
 	$(BIN)/python -m pytest -m "(real or browser) and not soak"
 
 soak: setup

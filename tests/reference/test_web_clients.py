@@ -21,7 +21,7 @@ INSTALLED = ROOT / ".venv-clients"
 CLIENTS = Path(__file__).parent / "clients"
 PAGE = (ROOT / "docs" / "stages" / "endpoint.md").read_text("utf-8")
 pytestmark = [pytest.mark.real, pytest.mark.skipif(not is_there(), reason=MISSING),
-              pytest.mark.skipif(not (INSTALLED / ".ready").is_file(), reason="`make test-all` installs the clients into .venv-clients")]
+              pytest.mark.skipif(not (INSTALLED / ".ready").is_file(), reason="`make clients` installs the clients into .venv-clients")]
 NODE = shutil.which("node")
 CLAUSES = [("The Supplier shall deliver the goods within thirty", " days"), ("This Agreement is governed by", " the laws of New York"),
            ("保密期限为", "三年"), ("Each party shall keep the other party's", " confidential information secret."),
